@@ -42,7 +42,7 @@ import Testing
     }
 
     @Test(
-        "the table behind each picture has the server's numbers",
+        "the table behind each picture has the server's numbers, and no page moves",
         .enabled(if: obstacle == nil, "\(obstacle ?? "")"))
     func tables() throws {
         let (status, log) = try Self.run("tables.py", [])

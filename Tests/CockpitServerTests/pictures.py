@@ -28,6 +28,10 @@ PATIENCE = 20
 WIDTH, HEIGHT = 1100, 760
 # What people act with is farther down.
 HEIGHTS = {"actions": 1_500}
+# How much of the window has moved below the eyes of who reads.
+MOVES = """window.moved = 0;
+  window.noted = new PerformanceObserver(list => { for (const one of list.getEntries()) moved += one.value; });
+  noted.observe({ type: "layout-shift", buffered: true });"""
 BEGUN = datetime.datetime(2026, 3, 2, 14, 40, tzinfo=datetime.timezone.utc)
 
 
@@ -37,6 +41,7 @@ def opened(browser, address, page_path, news, colours, height):
         color_scheme=colours, reduced_motion="reduce", timezone_id="UTC", locale="en-GB",
         viewport={"width": WIDTH, "height": height})
     page = context.new_page()
+    page.add_init_script(MOVES)
     page.clock.install(time=BEGUN)
     page.clock.pause_at(BEGUN + datetime.timedelta(seconds=1))
     page.goto(address + page_path)
@@ -45,7 +50,7 @@ def opened(browser, address, page_path, news, colours, height):
     if page_path:
         name = page_path.split("?")[0]
         page.evaluate("path => fetch(path).then(answer => answer.json())", f"{name}.json")
-    show(page, page.locator("main", has_text=news))
+    show(page, page.locator(".framed:not(.waits) main", has_text=news))
     return page
 
 

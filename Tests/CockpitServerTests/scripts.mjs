@@ -125,6 +125,83 @@ assert.equal(view.csvOf([bar(1, 12, { reason: '=1+"a",b', bid: "-0.5", trades: 3
   "time,open,high,low,close,vwap,volume,trades,version,reason,bid,ask\n"
   + 'm1,10,12,10,12,,,3,1,"\'=1+""a"",b",-0.5,\n');
 
+// What versions changed, and what was known of them at a time.
+const versions = await script("versions.js");
+const later = bar(2, 12, { known: "2026-03-02T00:30:00.5Z", missing: 0, reason: "late",
+  version: 3, withdrawn: false, partial: true, marks: ["x"], ghosts: [
+    { ...bar(2, 10), version: 1, known: "2026-03-02T00:03:00Z", withdrawn: false },
+    { ...bar(2, 11), version: 2, known: "2026-03-02T00:03:01Z", withdrawn: true }] });
+assert.equal(versions.changesOf(later.ghosts[0], later.ghosts[1]),
+  "high 10 → 11, close 10 → 11, it is void");
+assert.equal(versions.changesOf(later.ghosts[1], later),
+  "high 11 → 12, close 11 → 12, it counts again");
+assert.equal(versions.changesOf(later, later), "no value");
+const known = (minute, more = {}) => bar(minute, 10, { missing: 0,
+  known: `2026-03-02T00:0${minute + 1}:00Z`, bid: "9", ...more });
+const row = view.placesOf([known(1), later, known(3, { known: undefined }), known(4),
+  known(5, { missing: 1, version: 2 })], [{ from: 100, to: 130 }]);
+assert.deepEqual(versions.momentsOf(row), ["2026-03-02T00:02:00Z", "2026-03-02T00:03:00Z",
+  "2026-03-02T00:03:01Z", "2026-03-02T00:05:00Z", "2026-03-02T00:06:00Z",
+  "2026-03-02T00:30:00.5Z"]);
+const then = (time) => {
+  const { shown, unsure } = versions.asOf(row, time);
+  return [shown.map(({ bar: one, unknown }) => (one ? `${one.close}` : unknown ? "?" : ""))
+    .join(" "), unsure];
+};
+assert.deepEqual(then("2026-03-02T00:01:00Z"), ["? ? ? ? ?", 2]);
+assert.deepEqual(then("2026-03-02T00:03:00Z"), ["10 10 ? ? ?", 2]);
+assert.deepEqual(then("2026-03-02T00:05:00Z"), ["10 11 ? 10 ?", 2]);
+assert.deepEqual(then("2026-03-02T00:30:01Z"), ["10 12 ? 10 10", 1]);
+assert.equal(versions.asOf(row, "2026-03-02T00:05:00Z").shown[0].bar.bid, undefined);
+const second = versions.asOf(row, "2026-03-02T00:05:00Z").shown[1];
+assert.deepEqual([second.from, second.bar.open_ns, second.bar.ghosts.length, second.bar.partial,
+  second.bar.marks.length, second.bar.withdrawn], [120, later.open_ns, 1, false, 0, true]);
+
+// Another symbol begins at the price of the first bar that both have; another source is as it is.
+const { laidOver, percent } = await script("overlay.js");
+const under = view.placesOf([bar(1, 10), bar(2, 11), bar(3, 12)], []);
+const others = [bar(0, 7), bar(2, 44), bar(3, 55), bar(4, 1), bar(1, 1, { close: undefined })];
+assert.deepEqual(laidOver(under, others, false), { points: [
+  { place: 1, close: 44, text: "44", price: 11 }, { place: 2, close: 55, text: "55", price: 13.75 },
+], change: 0.25 });
+assert.deepEqual(laidOver(under, others, true).points.map(({ price }) => price), [44, 55]);
+assert.deepEqual(laidOver(under, [bar(9, 1)], false), { points: [], change: undefined });
+assert.deepEqual([percent(0.0125), percent(-0.5), percent(0)], ["+1.25 %", "−50.00 %", "0.00 %"]);
+
+// A connection of before a computer's sleep may have kept old news: the next one is trusted.
+const opened = [];
+globalThis.EventSource = class {
+  constructor() { this.calls = {}; opened.push(this); }
+  addEventListener(name, call) { this.calls[name] = call; }
+  close() { this.readyState = EventSource.CLOSED; }
+};
+EventSource.CLOSED = 2;
+const { Stream } = await script("stream.js");
+const heard = [];
+let refusals = 0;
+const stream = new Stream((...event) => heard.push(event), () => { refusals += 1; });
+const news = (source, data) => source.calls.look({ data, lastEventId: data });
+stream.keep();
+stream.keep();
+news(opened[0], "a");
+stream.renew(1);
+news(opened[1], "b");
+// Another page has asked for it already.
+stream.renew(1);
+assert.deepEqual(heard, [["a", "a", 1], ["b", "b", 2]]);
+assert.deepEqual([opened.length, opened[0].readyState], [2, EventSource.CLOSED]);
+// What is closed by the server refuses, and what a page closed says nothing.
+opened[0].calls.error();
+assert.equal(refusals, 0);
+opened[1].readyState = EventSource.CLOSED;
+opened[1].calls.error();
+assert.equal(refusals, 1);
+stream.keep();
+assert.equal(opened.length, 2);
+stream.close();
+stream.keep();
+assert.equal(opened.length, 3);
+
 const { BarCache, barsMax } = await script("bar-cache.js");
 const cache = new BarCache();
 const page = (bars, earlier, later) => ({ bars, earlier, later });

@@ -1,3 +1,4 @@
+import DeploymentWatch
 import Primitives
 import ServiceRuntime
 import StreamCore

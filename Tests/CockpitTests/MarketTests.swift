@@ -64,11 +64,31 @@ import Testing
         let page = board.page(try Self.question())
         #expect(page.total == 2 && page.rows.map(\.row.price) == ["1.50", "2"])
         #expect(page.rows.map(\.row.tradesPerSecond) == [1.5, nil])
-        Self.take([try Self.trade("B", "2")], at: 61, into: &board)
-        #expect(try Self.symbols(board, [:]) == "B@ib")
+        // Without its bar of now nothing is said of the rate.
+        Self.take([try Self.trade("A", "1.50")], at: 61, into: &board)
+        let later = board.page(try Self.question())
+        #expect(later.rows.map(\.row.tradesPerSecond) == [nil])
+        #expect(try Self.symbols(board, [:]) == "A@ib")
         // A round that was not ended says nothing.
         board.begin(at: MadeSighting.time(62), Self.time(62))
         #expect(board.readAt == MadeSighting.time(61))
+    }
+
+    @Test("rows keep their order until a round ends, with the prices of now")
+    func order() throws {
+        var board = MarketBoard()
+        func prices(_ board: inout MarketBoard) throws -> [String] {
+            board.page(try Self.question(["order": "price"])).rows.map(\.row.price)
+        }
+        Self.take([try Self.trade("A", "1"), try Self.trade("B", "2")], at: 60, into: &board)
+        let first = try prices(&board)
+        board.begin(at: MadeSighting.time(61), Self.time(61))
+        let risen = [try Self.trade("A", "3"), try Self.trade("B", "2")]
+        board.take(risen, at: MadeSighting.time(61), Self.time(61))
+        let within = try prices(&board)
+        board.end()
+        let second = try prices(&board)
+        #expect([first, within, second] == [["1", "2"], ["3", "2"], ["2", "3"]])
     }
 
     @Test("the change is that of the day, which begins anew at midnight in UTC")

@@ -412,6 +412,7 @@ import Testing
         #expect(edges.allSatisfy { $0["at"]?.double == 1_009.5 && $0["limit"] == nil })
         #expect(json.at("gaps", "at")?.double == 1_009.5)
         #expect(json["gaps_version"]?.string == "v1")
+        #expect(json["pages"]?.string == WebFiles.version)
         let services = json.at("services", "items")?.array
         #expect(services?.first?["uptime"]?.double == 7.5)
         let members = try #require(json["members"]?.array)

@@ -1,4 +1,5 @@
 import DeadLetters
+import DeploymentWatch
 import StoredBars
 import Testing
 
@@ -22,6 +23,7 @@ import Testing
             #expect(page.contains("aria-current=\"page\">\(title)</a>"), "\(path)")
             #expect(page.matches(of: /aria-current/).count == 1, "\(path)")
             #expect(page.matches(of: /\{[a-z]+\}/).isEmpty, "\(path)")
+            #expect(page.contains("<main id=\"main\" tabindex=\"-1\">"), "\(path)")
             for match in page.matches(of: /<script type="module" src="(.*?)">/) {
                 #expect(WebFiles.file("/\(match.1)")?.type.hasPrefix("text/javascript") == true)
             }
@@ -103,6 +105,8 @@ import Testing
             let page = try #require(WebFiles.file(path))
             let html = String(decoding: page.bytes, as: UTF8.self)
             #expect(html.contains("<h1>Runbook"), "\(name)")
+            // It is shown also while nothing is known of now.
+            #expect(html.contains("<main id=\"main\" tabindex=\"-1\" class=\"known\">"))
             #expect(html.contains("<h2>Mitigation") == (name != "README"), "\(name)")
             for match in html.matches(of: /href="(runbook[^"]*)"/) {
                 #expect(WebFiles.isPage("/\(match.1)"), "\(name) names \(match.1)")
@@ -128,6 +132,10 @@ import Testing
         #expect(letters.contains("<tr>\(heads(LetterWords.groupTitles))</tr>"))
         #expect(letters.contains("<tr>\(heads(LetterWords.titles))"))
         #expect(WebFiles.text("view.js").contains("export const countMax = \(BarPage.barsMax);"))
+        for state in StepState.allCases {
+            let sign = "\(state.rawValue): \"\(state.sign)\""
+            #expect(WebFiles.text("edges.js").contains(sign), "\(sign)")
+        }
         let symbols = LatestQuestion.symbolsMax
         #expect(WebFiles.text("latest.html").contains("at most \(symbols)"))
         let most = TapeQuestion.packetsMax

@@ -77,7 +77,7 @@ struct WatchOnServerTests {
         let text = try watch(bench, ["--once"])
         #expect(text.code == .success)
         #expect(text.output.hasPrefix("tapeline watch  127.0.0.1:"))
-        #expect(text.output.contains("reader                                2"))
+        #expect(text.output.contains("reader                   ▲ 2 records behind"))
         withExtendedLifetime(reporter) {}
     }
 

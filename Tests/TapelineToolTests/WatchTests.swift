@@ -23,6 +23,10 @@ struct WatchTests {
             lastOrdinal: last, epoch: epoch, watermark: MadeMembers.time(10 - age), sequence: 1)
     }
 
+    private static func time(_ seconds: Double) -> MonotonicTime {
+        MonotonicTime(nanoseconds: Int64(seconds * 1e9))
+    }
+
     private static func message(_ group: String, _ positions: String) -> [UInt8] {
         Array(#"{"v":1,"group":"\#(group)","positions":[\#(positions)]}"#.utf8)
     }
@@ -55,6 +59,8 @@ struct WatchTests {
         sample.members = table.members
         sample.owners = table.owners
         sample.gaps = ["synthetic": 3]
+        sample.around.changed = ["synthetic": time(4), WatchTrail.bars: time(1)]
+        sample.around.writtenSeconds = 0.4
         return sample
     }
 
@@ -70,25 +76,184 @@ struct WatchTests {
             view.lines.joined(separator: "\n") == """
                 tapeline watch  the stack default, namespace md             2026-01-05T14:30:10Z
 
-                SOURCE                    PER SECOND   ON THE TAPE  EPOCH WATERMARK PARTS  GAPS
-                a-source-of-24-character          50            99 123456     400 s     1     0
-                synthetic                        501         12500      3     4.0 s     2     3
-                bars                              39            77      3     1.0 s     1     -
+                THE WAY OF A TICK        STATE                                  RATE     BEHIND
+                a-source-of-24-character ✕ no gateway of a-source-…       50 ticks/s          -
+                synthetic                ✕ no gateway of synthetic…      501 ticks/s          -
+                operator                 ● it keeps up                             -      2.0 s
+                tape: bars               ● it flows                        39 bars/s          -
+                store                    ✕ no store answers, so no…                -      0.2 s
+                database                 ✕ no writer answers                       -          -
 
-                GROUP                      TICKS BEHIND    BARS BEHIND  READY  OWNED
-                operator                    1099 ~2.0 s              -    1/2  5, 3 silent
-                  host-8501                    ready    0-2,5
-                  host-with-quite-a-long-…     joining  -
-                source-ib                             -              -    0/1  0
-                  gate-8500                    aside    -
-                store                             0 + ?       7 ~0.2 s    0/0  1, 1 silent
+                NUMBERS
+                Ticks per second                   550   Bars per second                     39
+                Operators behind         2.0 s (1,099)   Writers behind               not known
+                Newest commit                0.4 s old   Room on the tape              6 % free
+                Gaps open                    not known   Processes ready                 1 of 3
 
-                STREAM                            BYTES             OF   FREE
+                PROCESS                  GROUP                    STATE       PARTITIONS
+                host-8501                operator                 ● ready     0-2,5
+                host-with-quite-a-long-… operator                 ◌ joining   -
+                gate-8500                source-ib                ◌ aside     -
+
+                STREAM                             USED             OF   FREE
                 MD_TICKS_0                     12.3 MiB        1.0 GiB   98 %
                 MD_TICKS_1                      953 MiB        1.0 GiB    6 %  low
                 MD_BARS                           512 B       no limit      -
                 """)
         #expect(view.lines.allSatisfy { $0.count <= 80 })
+    }
+
+    @Test("each part in whole has what the screen of all has no room for")
+    func parts() throws {
+        var sample = try Self.sample()
+        sample.around.lost = "26 s of trades of 4 symbols"
+        sample.around.openGaps = 2
+        sample.around.processes = [
+            .init(name: "gateway", unready: "the broker is away\nfor long"),
+            .init(name: "cockpit"),
+        ]
+        let view = WatchView(title: "t", sample, before: sample)
+        #expect(
+            view.body(.way).joined(separator: "\n") == """
+                SOURCE                    PER SECOND   ON THE TAPE  EPOCH WATERMARK PARTS  GAPS
+                a-source-of-24-character         0.0            99 123456     400 s     1     0
+                synthetic                        0.0         12500      3     4.0 s     2     3
+                bars                             0.0            77      3     1.0 s     1     -
+
+                GROUP                      TICKS BEHIND    BARS BEHIND  READY  OWNED
+                operator                           1099              -    1/2  5, 3 silent
+                source-ib                             -              -    0/1  0
+                store                             0 + ?              7    0/0  1, 1 silent
+                """)
+        let table = try MadeMembers.table()
+        #expect(view.body(.processes) == table.lines)
+        #expect(
+            view.body(.services) == [
+                "SERVICE                  STATE        WHAT IT SAYS",
+                "gateway                  ✕ not ready  the broker is away; for long",
+                "cockpit                  ● ready      -",
+            ])
+        #expect(view.body(.all).contains(view.body(.services)[1]))
+        #expect(
+            view.body(.tape).suffix(2) == [
+                "1          synthetic                            2500        3        4.0 s",
+                "1          a-source-of-24-character               99   123456        400 s",
+            ])
+        #expect(
+            view.body(.gaps) == [
+                "Gaps open: 2",
+                "LOST TODAY: 26 s of trades of 4 symbols, which nothing will fill",
+                "  a-source-of-24-character: 0 on record", "  synthetic: 3 on record",
+                "'tapeline gaps' lists them",
+            ])
+        for page in WatchPage.allCases {
+            #expect(view.body(page).allSatisfy { $0.count <= 80 }, "\(page)")
+        }
+    }
+
+    @Test("a step is as the overview of the cockpit says it")
+    func steps() throws {
+        func words(_ change: (inout WatchSample) throws -> Void) throws -> [String] {
+            var sample = try Self.sample()
+            sample.members += [
+                try MadeMembers.member("source-synthetic", "gate"),
+                try MadeMembers.member("store", "writer"),
+            ]
+            try change(&sample)
+            return WatchView(title: "t", sample, before: sample).steps.map {
+                "\($0.name): \($0.look.state) \($0.look.words)"
+            }
+        }
+        let own = try words { $0.ticks.removeLast() }
+        #expect(
+            own == [
+                "synthetic: flows it flows", "operator: behind 1,000 records behind",
+                "tape: bars: flows it flows", "store: unknown 1 partitions say nothing",
+                "database: flows it flows",
+            ])
+        let silent = try words { sample in
+            sample.around.changed = ["synthetic": Self.time(-89)]
+            sample.around.writtenSeconds = nil
+            sample.positions.receive(Self.message("other", Self.position("ticks", 0, 10_000)))
+            sample.ticks.removeLast(2)
+            sample.needed.append(try #require(GroupName("store-b")))
+        }
+        #expect(
+            silent == [
+                "synthetic: quiet no tick for 1 min 34 s",
+                "operator: behind 1,000 records behind",
+                "tape: bars: quiet no bar since the watch listens",
+                "store: behind 7 records behind",
+                "store-b: dead no store-b answers, so no rows are stored",
+                "database: quiet it answers, and nothing was written yet",
+                "other: quiet it has read all there is",
+            ])
+        let away = try words { sample in
+            (sample.bars, sample.gapsAbsence) = ([], "it refuses\nall")
+            sample.around.isDatabaseAway = true
+            sample.members.removeAll { $0.group == .operators }
+            sample.around.sent["synthetic"] = .some(nil)
+        }
+        #expect(!away.contains { $0.hasPrefix("synthetic") })
+        #expect(away.contains("tape: bars: dead no operator answers"))
+        #expect(away.contains("database: dead it refuses; all"))
+        let first = WatchView(title: "t", try Self.sample(), before: nil).steps
+        #expect(first[2].look.state == .unknown && first[2].name == "operator")
+    }
+
+    @Test("what is new of a source is remembered with the time of its look")
+    func trail() throws {
+        var trail = WatchTrail()
+        func note(_ seconds: Double, _ heads: [TapeReport.Head]) -> [String: MonotonicTime] {
+            var sample = WatchSample()
+            (sample.readAt, sample.ticks) = (Self.time(seconds), heads)
+            return trail.note(sample)
+        }
+        let (old, new) = (try Self.head(0, "ib", 5), try Self.head(0, "ib", 6))
+        let other = try Self.head(1, "ib", 9)
+        let looks = [[old, other], [new, other], [new, other], [], [new, other]]
+        var found: [MonotonicTime?] = []
+        for (second, heads) in looks.enumerated() {
+            found.append(note(Double(second), heads)["ib"])
+        }
+        #expect(found == [nil, Self.time(1), Self.time(1), nil, nil])
+    }
+
+    @Test("keys open parts, and move them; what is lost is beside the verdict")
+    func keys() throws {
+        func key(_ text: String) -> WatchKeys.Key? { WatchKeys.key(Array(text.utf8)[...]) }
+        #expect(key("q") == .quit && key("P") == .pause && key("?") == .help && key("x") == nil)
+        #expect(key("3") == .page(.services) && key("\u{1b}") == .page(.all) && key("9") == nil)
+        #expect(key("\u{1b}[B") == .down && key("\u{1b}[A") == .up && key("\u{1b}[C") == nil)
+        #expect(key("") == nil && key("qq") == .quit)
+        var shown = WatchRun.Shown()
+        let lost = WatchRun.beside("1 s of trades", [.init(.good, "ALL GOOD  62 ticks/s")])
+        #expect(
+            lost.map(\.text) == [
+                "ALL GOOD now  62 ticks/s",
+                "LOST TODAY: 1 s of trades, which nothing will fill",
+            ])
+        #expect(WatchRun.beside(nil, lost) == lost)
+        (shown.view, shown.verdict) = (WatchView(title: "t", try Self.sample(), before: nil), lost)
+        for key in [WatchKeys.Key.page(.way), .down, .up, .up, .down, .pause] { shown.take(key) }
+        var screen = shown.screen
+        #expect(screen.lines[0].hasPrefix("tapeline watch  t"))
+        #expect(screen.colors.keys.sorted() == [1, 2])
+        #expect(
+            screen.lines[1...4].elementsEqual(
+                [lost[0].text, lost[1].shown, "PAUSED", "WAY  (0: all)"]))
+        // The heading of the part is above the screen.
+        #expect(screen.lines[5].hasPrefix("a-source-of-24-character"))
+        for _ in 0..<99 { shown.take(.down) }
+        #expect(shown.screen.lines.count == 6)
+        shown.take(.page(.all))
+        shown.problem = "NATS is away"
+        shown.view?.isOld = true
+        screen = shown.screen
+        // Nothing looks alive that is not known to be.
+        #expect(screen.lines.filter { $0.contains("●") }.isEmpty)
+        #expect(screen.lines.contains { $0.hasPrefix("synthetic                ? not known now") })
+        #expect(screen.lines[0] == lost[0].text && screen.lines[3] == "NATS is away")
     }
 
     @Test("free, damaged and unrecorded partitions of operators and writers have no live owner")
@@ -133,7 +298,7 @@ struct WatchTests {
         sample.universe = try Self.head(0, "universe", 25)
         let view = WatchView(title: "t", sample, before: nil)
         #expect(
-            view.lines.contains(
+            view.body(.way).contains(
                 "universe                           -            25      3     1.0 s   all     -"))
         #expect(view.lines.allSatisfy { $0.count <= 80 })
         let json = try JSONValue.parse(view.json())

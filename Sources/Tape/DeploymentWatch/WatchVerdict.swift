@@ -39,6 +39,8 @@ package struct WatchVerdict: Sendable {
     /// Such a lag is told even if it does not grow.
     package static let lagLarge: UInt64 = 100_000
 
+    package static let allGood = "ALL GOOD"
+
     private enum Trouble: Hashable {
         case nats
         case database
@@ -250,7 +252,7 @@ package struct WatchVerdict: Sendable {
     }
 
     private static func good(_ sight: WatchSight) -> Line {
-        var parts = ["ALL GOOD"]
+        var parts = [allGood]
         if let rate = sight.ticksPerSecond { parts.append("\(RateText.of(rate)) ticks/s") }
         if let age = sight.barSeconds {
             parts.append("bars up to \(SpanText.short(age)) ago")

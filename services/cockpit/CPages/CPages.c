@@ -31,8 +31,17 @@ static const struct page_file files[] = {
     {"canvas.js", (const unsigned char[]){
 #embed "files/canvas.js" suffix(, 0)
     }},
+    {"chart-bar.js", (const unsigned char[]){
+#embed "files/chart-bar.js" suffix(, 0)
+    }},
     {"chart-hands.js", (const unsigned char[]){
 #embed "files/chart-hands.js" suffix(, 0)
+    }},
+    {"chart-more.js", (const unsigned char[]){
+#embed "files/chart-more.js" suffix(, 0)
+    }},
+    {"chart-words.js", (const unsigned char[]){
+#embed "files/chart-words.js" suffix(, 0)
     }},
     {"chart.html", (const unsigned char[]){
 #embed "files/chart.html" suffix(, 0)
@@ -100,6 +109,9 @@ static const struct page_file files[] = {
     {"order.js", (const unsigned char[]){
 #embed "files/order.js" suffix(, 0)
     }},
+    {"overlay.js", (const unsigned char[]){
+#embed "files/overlay.js" suffix(, 0)
+    }},
     {"overview.html", (const unsigned char[]){
 #embed "files/overview.html" suffix(, 0)
     }},
@@ -150,6 +162,9 @@ static const struct page_file files[] = {
     }},
     {"token.html", (const unsigned char[]){
 #embed "files/token.html" suffix(, 0)
+    }},
+    {"versions.js", (const unsigned char[]){
+#embed "files/versions.js" suffix(, 0)
     }},
     {"view.js", (const unsigned char[]){
 #embed "files/view.js" suffix(, 0)

@@ -16,9 +16,10 @@ struct WatchCommand: ToolCommand {
         "watch", .state, "the whole deployment on one screen, redrawn", also: [.json],
         """
         watch
-            rates, lag, owners, watermarks and headroom on one screen, redrawn. The first lines say
-            whether all is good, else what is wrong and which runbook helps. Keys: q ends, p pauses,
-            h helps. NO_COLOR: without colours
+            what the cockpit's overview shows, in the same order and words, redrawn: whether all is
+            good, else what is wrong and which runbook helps, what is lost today, and the way of a
+            tick. Keys: 1 to 5 show a part in whole, 0 all, j and k move, q ends, p pauses, h helps.
+            NO_COLOR: without colours
         --interval N
             seconds from look to look, 1 if not given
         --once

@@ -156,6 +156,8 @@ final class WatchFeed {
         sample.around.isDatabaseRefusing =
             gaps != nil && !known.isAway && !known.absence.isEmpty
         sample.around.openGaps = known.open
+        sample.around.lost = known.lost
+        sample.around.writtenSeconds = known.writtenSeconds
         sample.around.clock = known.clock
         try askPages(into: &sample.around)
         sample.gapsAbsence = known.absence

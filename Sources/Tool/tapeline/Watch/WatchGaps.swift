@@ -10,6 +10,8 @@ import TapeProtocol
 final class WatchGaps: Sendable {
     private static let every: Duration = .seconds(1)
     private static let timeout: Duration = .seconds(2)
+    /// The most gaps of today that are looked at: the newest.
+    private static let lostMax = 250
     /// An answer that takes longer is reported as missing.
     private static let patienceNanoseconds: Int64 = 1_500_000_000
 
@@ -18,6 +20,10 @@ final class WatchGaps: Sendable {
         var gaps: [String: UInt64]?
         /// The stretches that are open now. `nil` if the schema has no view of them.
         var open: UInt64?
+        /// What of today nothing will fill, in words. `nil`: nothing, or it is not known.
+        var lost: String?
+        /// The age of the newest commit. `nil` if there was none.
+        var writtenSeconds: Double?
         /// The database's clock against this machine's.
         var clock: ClockOffset?
         var absence = ""
@@ -94,18 +100,48 @@ final class WatchGaps: Sendable {
         let found = try database.execute(
             """
             SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
-                to_regclass($1 || '_market.open_gaps') IS NOT NULL
+                to_regclass($1 || '_market.open_gaps') IS NOT NULL,
+                extract(epoch FROM clock_timestamp() - max(advanced_at))::float8
+            FROM sink_positions
             """, [.text(namespace)], timeout: timeout)
         let answered = SystemClock().now()
         look.clock = found.integer(0, 0).flatMap {
             ClockOffset(asked: asked, answered: answered, microseconds: $0)
         }
+        look.writtenSeconds = found[0, 2].flatMap { Double($0) }
         guard found[0, 1] == "t" else { return look }
+        look.lost = try lost(database, namespace)
         let open = try database.execute(
             "SELECT count(*) FROM \(namespace)_market.open_gaps WHERE state <> 'abandoned'",
             timeout: timeout)
         look.open = open.integer(0, 0).map { UInt64(clamping: $0) }
         return look
+    }
+
+    private static func lost(
+        _ database: PostgresConnection, _ namespace: String
+    ) throws -> String? {
+        let rows = try database.execute(
+            """
+            SELECT symbol, kind, extract(epoch FROM from_time)::float8,
+                extract(epoch FROM to_time)::float8, extract(epoch FROM noted_at)::float8,
+                extract(epoch FROM date_trunc('day', now(), 'UTC'))::float8
+            FROM \(namespace)_market.open_gaps
+            WHERE state = 'abandoned'
+                AND coalesce(to_time, 'infinity') > date_trunc('day', now(), 'UTC')
+            ORDER BY from_time DESC LIMIT \(lostMax + 1)
+            """, timeout: timeout)
+        func seconds(_ row: Int, _ column: Int) -> Double? {
+            rows[row, column].flatMap { Double($0) }
+        }
+        let gaps = (0..<min(rows.rowCount, lostMax)).map { row in
+            LostTicks.Gap(
+                symbol: rows[row, 0], kind: rows[row, 1] ?? "", from: seconds(row, 2) ?? 0,
+                to: seconds(row, 3), notedAt: seconds(row, 4))
+        }
+        guard !gaps.isEmpty else { return nil }
+        return LostTicks.words(
+            gaps, since: seconds(0, 5) ?? 0, isCut: rows.rowCount > lostMax)
     }
 
     private static func read(_ database: PostgresConnection) throws -> [String: UInt64] {

@@ -4,13 +4,19 @@ import Synchronization
 
 /// The keys that a person presses while the screen is redrawn.
 final class WatchKeys: Sendable {
-    enum Key: Sendable {
+    enum Key: Equatable, Sendable {
         case quit
         case pause
         case help
+        case page(WatchPage)
+        case down
+        case up
     }
 
-    static let help = "q: end   p or blank: pause and go on   h or ?: this line"
+    static let help = [
+        "q: end   p or blank: pause and go on   j, k or arrows: down and up   h or ?: this",
+        WatchPage.help,
+    ]
 
     /// The terminal's settings from before. `nil` after they were restored.
     private let before: Mutex<termios?>
@@ -42,14 +48,29 @@ final class WatchKeys: Sendable {
         guard unsafe poll(&request, 1, Int32(clamping: max(0, milliseconds))) > 0 else {
             return nil
         }
-        var byte: UInt8 = 0
-        guard unsafe read(0, &byte, 1) == 1 else { return nil }
-        return Self.key(byte)
+        // An arrow is three bytes, which come together.
+        var bytes = [UInt8](repeating: 0, count: 3)
+        let count = unsafe read(0, &bytes, 3)
+        return count > 0 ? Self.key(bytes.prefix(count)) : nil
     }
 
-    static func key(_ byte: UInt8) -> Key? {
-        if "qQ".utf8.contains(byte) { return .quit }
-        if "pP ".utf8.contains(byte) { return .pause }
-        return "hH?".utf8.contains(byte) ? .help : nil
+    /// Of several keys that came together the first counts.
+    static func key(_ bytes: ArraySlice<UInt8>) -> Key? {
+        guard let first = bytes.first else { return nil }
+        if first == 0x1b {
+            if bytes.count == 1 { return .page(.all) }
+            return bytes.elementsEqual([0x1b, 0x5b, 0x42])
+                ? .down : bytes.elementsEqual([0x1b, 0x5b, 0x41]) ? .up : nil
+        }
+        let character = Character(UnicodeScalar(first))
+        if let page = WatchPage(rawValue: character) { return .page(page) }
+        return switch character {
+        case "q", "Q": .quit
+        case "p", "P", " ": .pause
+        case "h", "H", "?": .help
+        case "j": .down
+        case "k": .up
+        case _: nil
+        }
     }
 }

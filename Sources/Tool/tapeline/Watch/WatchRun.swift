@@ -13,11 +13,50 @@ struct WatchRun {
     let terminal: Terminal
 
     /// What is on the screen, and what the person asked for.
-    private struct Shown {
-        var lines: [String] = []
+    struct Shown {
+        /// `nil` before the first look that is shown.
+        var view: WatchView?
+        /// What the last look failed with.
+        var problem: String?
         var verdict: [WatchVerdict.Line] = []
+        var page = WatchPage.all
+        /// So many lines of the page are above the screen.
+        var top = 0
         var isPaused = false
         var hasHelp = false
+
+        /// Does what a key says, but the end.
+        mutating func take(_ key: WatchKeys.Key) {
+            let last = max(0, (view?.body(page).count ?? 0) - 1)
+            switch key {
+            case .quit: break
+            case .pause: isPaused.toggle()
+            case .help: hasHelp.toggle()
+            case .page(let other): (page, top) = (other, 0)
+            case .down: top = min(top + 1, last)
+            case .up: top = max(0, top - 1)
+            }
+        }
+
+        /// The lines of the screen, and the colours of some by their number.
+        var screen: (lines: [String], colors: [Int: String]) {
+            // The verdict comes right after the heading, or first while NATS is away.
+            var lines = problem == nil ? view?.head.prefix(1).map { $0 } ?? [] : []
+            var colors: [Int: String] = [:]
+            for line in verdict {
+                for row in line.rows {
+                    colors[lines.count] = line.level.color
+                    lines.append(row)
+                }
+            }
+            // Right below the verdict, as a small screen has no room for the last lines.
+            if isPaused { lines.append("PAUSED") }
+            if hasHelp { lines += WatchKeys.help }
+            if let problem { lines.append(problem) }
+            let part = page == .all ? "" : "\(page.title.uppercased())  (0: all)"
+            let body = (view?.body(page) ?? []).dropFirst(top)
+            return (lines + [part] + body, colors)
+        }
     }
 
     func run(_ deployment: Deployment, shutdown: ShutdownSignal) throws(ToolError) -> ExitCode {
@@ -37,6 +76,7 @@ struct WatchRun {
         }
         let title = "\(deployment.title), namespace \(deployment.names.namespace)"
         var judge = WatchVerdict()
+        var trail = WatchTrail()
         var before: WatchSample?
         var shown = Shown()
         while !shutdown.isRequested {
@@ -44,11 +84,12 @@ struct WatchRun {
             do throws(ToolError) {
                 var sample = try feed.sample()
                 if let source = command.source { sample.ticks.removeAll { $0.source != source } }
+                sample.around.changed = trail.note(sample)
                 var view = WatchView(title: title, sample, before: before)
-                view.verdict = judge.judge(WatchSight(view))
+                view.verdict = Self.beside(sample.around.lost, judge.judge(WatchSight(view)))
                 // The first sample has no rates.
                 if before != nil || !(command.isOnce || command.asJSON) {
-                    (shown.lines, shown.verdict) = (view.lines, view.verdict)
+                    (shown.view, shown.verdict, shown.problem) = (view, view.verdict, nil)
                     if command.asJSON { terminal.line(view.json()) } else { draw(shown, screen) }
                     if command.isOnce { return .success }
                 }
@@ -59,10 +100,9 @@ struct WatchRun {
                 var sight = WatchSight()
                 sight.now = SystemClock().monotonic()
                 sight.natsProblem = "\(error)"
-                var absent = shown
-                absent.verdict = judge.judge(sight)
-                absent.lines = absent.verdict.flatMap(\.rows) + ["\(error)", ""] + shown.lines
-                draw(absent, screen)
+                (shown.verdict, shown.problem) = (judge.judge(sight), "\(error)")
+                shown.view?.isOld = true
+                draw(shown, screen)
             }
             wait(until: started, &shown, keys, screen, shutdown)
         }
@@ -84,29 +124,23 @@ struct WatchRun {
             }
             let wait = shown.isPaused ? Self.keyWait : min(Self.keyWait, .nanoseconds(left))
             guard let key = keys.next(within: wait) else { continue }
-            switch key {
-            case .quit: shutdown.request("the person ends the watch")
-            case .pause: shown.isPaused.toggle()
-            case .help: shown.hasHelp.toggle()
-            }
+            if key == .quit { shutdown.request("the person ends the watch") }
+            shown.take(key)
             if !shutdown.isRequested { draw(shown, screen) }
         }
     }
 
     private func draw(_ shown: Shown, _ screen: WatchScreen) {
-        var lines = shown.lines
-        let levels = shown.verdict.flatMap { line in line.rows.map { ($0, line.level) } }
-        // The verdict comes right after the heading, or first while NATS is away.
-        let first = lines.firstIndex { $0 == levels.first?.0 } ?? lines.count
-        var colors: [Int: String] = [:]
-        for (index, row) in zip(first..<lines.count, levels) { colors[index] = row.1.color }
-        if shown.hasHelp || shown.isPaused {
-            let pause = shown.isPaused ? "PAUSED   " : ""
-            // Right below the verdict, as a small screen has no room for the last lines.
-            lines.insert(
-                "\(pause)\(WatchKeys.help)", at: min(lines.count, first + levels.count))
-        }
+        let (lines, colors) = shown.screen
         screen.show(lines, colors: terminal.isColored ? colors : [:])
+    }
+
+    /// Adds what is lost for ever of today.
+    static func beside(_ lost: String?, _ lines: [WatchVerdict.Line]) -> [WatchVerdict.Line] {
+        guard let lost else { return lines }
+        return lines.map { line in
+            WatchVerdict.Line(line.level, LostTicks.beside(line.text), line.runbook)
+        } + [WatchVerdict.Line(.warning, LostTicks.line(lost), "Gaps")]
     }
 }
 

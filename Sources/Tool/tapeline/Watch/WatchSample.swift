@@ -51,7 +51,13 @@ struct WatchSample: Sendable {
         var isDatabaseRefusing = false
         /// The stretches that are open now. `nil` if not known.
         var openGaps: UInt64?
+        /// What of today nothing will fill, in words.
+        var lost: String?
+        /// The age of the newest commit.
+        var writtenSeconds: Double?
         var clock: ClockOffset?
+        /// When the last look was that found something new of a source, or of `bars`.
+        var changed: [String: MonotonicTime] = [:]
         /// When the last watermark of a source with an old one was sent. `nil` for a source that is
         /// retired.
         var sent: [String: Timestamp?] = [:]

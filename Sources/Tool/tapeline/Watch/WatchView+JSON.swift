@@ -16,6 +16,11 @@ extension WatchView {
                 writer.member("text", line.text)
                 if let page = line.runbook { writer.member("runbook", "\(page).md") }
             }
+            writer.member("steps", each: steps) { step, writer in
+                writer.member("name", step.name)
+                writer.member("state", step.look.state.rawValue)
+                writer.member("words", step.look.words)
+            }
             writer.member("sources", each: sources, write)
             if let bars { writer.object("bars") { write(bars, &$0) } }
             if let universe { writer.object("universe") { write(universe, &$0) } }

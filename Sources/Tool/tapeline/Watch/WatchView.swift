@@ -42,7 +42,9 @@ struct WatchView: Sendable {
     /// The data derived over all partitions. `nil` if there are none.
     let universe: Source?
     let groups: [Group]
-    private let table: MembersTable
+    let table: MembersTable
+    /// Whether a later look has failed: then nothing here is known to be alive now.
+    var isOld = false
     /// What the looks so far say, the worst first. Empty before it was judged.
     var verdict: [WatchVerdict.Line] = []
 
@@ -106,94 +108,5 @@ struct WatchView: Sendable {
             group.silent = table.withoutOwner(known, of: sample.partitions).count
             return group
         }
-    }
-
-    // MARK: text
-
-    /// The screen as lines of at most 80 columns.
-    var lines: [String] {
-        [heading] + verdict.flatMap(\.rows) + [""] + sourceLines + [""] + groupLines + [""]
-            + streamLines + notes
-    }
-
-    private var heading: String {
-        let left = "tapeline watch  \(title)"
-        let right = sample.now.short
-        return left.prefix(80 - right.count - 1).description
-            .padded(to: 80 - right.count) + right
-    }
-
-    private static let sourceColumns = FixedColumns(24, -11, -13, -6, -9, -5, -5)
-    private static let groupColumns = FixedColumns(24, -14, -14, -6, 0)
-    private static let streamColumns = FixedColumns(24, -14, -14, -6)
-
-    private var sourceLines: [String] {
-        let head = Self.sourceColumns.line(
-            "SOURCE", "PER SECOND", "ON THE TAPE", "EPOCH", "WATERMARK", "PARTS", "GAPS")
-        return [head]
-            + (sources + [bars, universe].compactMap { $0 }).map { source in
-                Self.sourceColumns.line(
-                    source.name, source.perSecond.map { RateText.of($0) } ?? "-",
-                    "\(source.ordinals)", "\(source.epoch)",
-                    source.watermark.age(at: sample.now),
-                    source.partitions == 0 ? "all" : "\(source.partitions)",
-                    source.gaps.map { "\($0)" } ?? "-")
-            } + (sources.isEmpty ? ["  nothing stands on the tape yet"] : [])
-            + sources.filter(\.isDelayed).map { "  \($0.name): \(ProviderView.delayed)" }
-    }
-
-    private var groupLines: [String] {
-        let head = Self.groupColumns.line("GROUP", "TICKS BEHIND", "BARS BEHIND", "READY", " OWNED")
-        guard !groups.isEmpty else { return [head, "  nobody was heard"] }
-        return [head]
-            + groups.flatMap { group in
-                [
-                    Self.groupColumns.line(
-                        MembersTable.cut(group.name),
-                        Self.lag(group.ticks, sources.compactMap(\.perSecond)),
-                        Self.lag(group.bars, [bars?.perSecond].compactMap { $0 }),
-                        "\(group.ready)/\(group.members)",
-                        " \(group.owned)"
-                            + (group.silent > 0 ? ", \(group.silent) silent" : ""))
-                ] + memberLines(of: group.name)
-            }
-    }
-
-    /// Returns the ordinals, and about how long they took to come at the present rates.
-    private static func lag(_ lag: WatchPositions.Lag?, _ rates: [Double]) -> String {
-        guard let lag else { return "-" }
-        let rate = rates.reduce(0, +)
-        let age =
-            lag.ordinals > 0 && rate > 0
-            ? " ~\(SpanText.short(Double(lag.ordinals) / rate))" : ""
-        // Partitions whose lag was not reported show as "?".
-        return "\(lag.ordinals)\(age)" + (lag.unheard > 0 ? " + ?" : "")
-    }
-
-    private func memberLines(of group: String) -> [String] {
-        sample.members.filter { $0.group.text == group }.map { member in
-            let held = NumberRanges.text(member.heartbeat.held.map(\.number))
-            let shown = held.count > 38 ? "\(held.prefix(37))…" : held
-            return "  \(MembersTable.cut(member.heartbeat.member.text).padded(to: 28)) "
-                + "\(member.heartbeat.state.rawValue.padded(to: 8)) \(shown.isEmpty ? "-" : shown)"
-        }
-    }
-
-    private var streamLines: [String] {
-        let head = Self.streamColumns.line("STREAM", "BYTES", "OF", "FREE")
-        return [head]
-            + sample.streams.map { stream in
-                let room = stream.room
-                let line = Self.streamColumns.line(
-                    stream.name, TapeReport.bytes(stream.bytes),
-                    stream.limit.map { TapeReport.bytes($0) } ?? "no limit",
-                    room.map { "\($0.percent) %" } ?? "-")
-                return (room?.percent ?? 100) < HeadroomLevel.lowPercent ? "\(line)  low" : line
-            }
-    }
-
-    private var notes: [String] {
-        sample.gapsAbsence.isEmpty
-            ? [] : ["", "gaps are unknown: \(sample.gapsAbsence)".prefix(80).description]
     }
 }

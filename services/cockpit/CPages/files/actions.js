@@ -1,6 +1,8 @@
 // The script of the page where people act.
 
-import { startWith, age, isStale, span, put, doubt, element as $, short, within } from "./live.js";
+import {
+  startWith, age, first, isStale, span, put, doubt, element as $, short, within,
+} from "./live.js";
 import { list as show } from "./table.js";
 import { watchCopies } from "./copy.js";
 import { keyHeader } from "./signin.js";
@@ -270,7 +272,7 @@ watchCopies($("said"));
 prefill();
 showForm();
 showMay();
-askWho();
+first(askWho());
 setInterval(askWho, meEvery);
 $("signin").addEventListener("submit", () => {
   sessionStorage.setItem("asked", location.search);

@@ -3,6 +3,8 @@
 
 import { prepared } from "./canvas.js";
 import { timeOf } from "./clock.js";
+import { keyOf } from "./bar-cache.js";
+import { percent } from "./overlay.js";
 import { placeOfTime, priceMarks, priceText, pricesOf, timeMarks } from "./view.js";
 
 const axis = 76;
@@ -25,7 +27,8 @@ export function placeAt(canvas, picture, x) {
 export const slotOf = (canvas, picture) => wideOf(canvas) / picture.count;
 
 // A picture has the shown places, how many there is room for, the range of prices, the gaps, the
-// last price, the cursor ({ place, y }), the key of the chosen bar, and whether it is old.
+// last price, what is over it, the cursor ({ place, y }), the key of the chosen bar, and whether it
+// is old.
 export function drawCandles(canvas, picture) {
   const [wide, prices] = [wideOf(canvas), tallOf(canvas)];
   const { ink, color } = prepared(canvas, wide + axis, head + prices + volumes + foot);
@@ -44,8 +47,9 @@ export function drawCandles(canvas, picture) {
   for (const side of ["bid", "ask"]) drawQuotes(pen, picture.shown, side);
   const most = Math.max(0, ...picture.shown.map(({ bar }) => (bar ? Number(bar.volume) : 0)));
   picture.shown.forEach(({ bar }, place) => {
-    if (bar) drawBar(pen, bar, pen.x(place + 0.5), most, bar === picture.chosen);
+    if (bar) drawBar(pen, bar, pen.x(place + 0.5), most, keyOf(bar) === picture.chosen);
   });
+  if (picture.range && picture.over) drawOver(pen, picture.over);
   const newest = picture.shown.at(-1);
   if (newest && newest.forming) drawForming(pen, newest.forming, picture.shown.length - 0.5);
   if (picture.range && picture.last) drawLast(pen, picture.last);
@@ -225,6 +229,26 @@ function label(pen, text, x, y, ground, words) {
   ink.fillRect(x, y - 9, wide, 18);
   ink.fillStyle = color(words);
   ink.fillText(text, x + 4, y + 4);
+}
+
+// A line of closes, with its name and change at its end.
+function drawOver(pen, over) {
+  const last = over.points.at(-1);
+  if (!last) return;
+  const { ink, color } = pen;
+  ink.strokeStyle = color(over.isOld ? "muted" : "quiet");
+  ink.lineWidth = 2;
+  ink.beginPath();
+  over.points.forEach(({ place, price }, index) => {
+    const isNext = index && over.points[index - 1].place === place - 1;
+    if (isNext) ink.lineTo(pen.x(place + 0.5), pen.y(price));
+    else ink.moveTo(pen.x(place + 0.5), pen.y(price));
+  });
+  ink.stroke();
+  const text = `${over.name} ${percent(over.change ?? 0)}`;
+  const x = Math.max(0, pen.x(last.place + 1) - ink.measureText(text).width - 8);
+  const y = Math.max(head + 10, pen.y(last.price) - 16);
+  label(pen, text, x, y, "raised", over.isOld ? "muted" : "quiet");
 }
 
 function drawLast(pen, last) {

@@ -6,7 +6,7 @@ import { placeAt, slotOf } from "./candles.js";
 const dragMin = 4;
 
 // `hands` has the picture, and what is to be done: `move` by so many places or to so many bars,
-// `point` at a place, `choose` a bar, and show the `newest`.
+// `point` at a place, `choose` a bar, show its `ticks`, and the `newest`.
 export function watchHands(canvas, hands) {
   const drag = { from: null, moved: 0, rest: 0 };
 
@@ -59,7 +59,6 @@ export function watchHands(canvas, hands) {
 
   function point(event) {
     const place = placeAt(canvas, hands.picture(), event.offsetX);
-    canvas.removeAttribute("aria-live");
     hands.point(place === undefined ? null : { place, y: event.offsetY });
   }
 
@@ -68,7 +67,13 @@ export function watchHands(canvas, hands) {
     const { cursor, shown } = hands.picture();
     const place = cursor ? cursor.place + way : way < 0 ? shown.length - 1 : 0;
     if (place < 0 || place >= shown.length) return hands.move(way);
-    hands.point({ place });
+    hands.point({ place }, true);
+  }
+
+  function atCursor(act) {
+    const { cursor } = hands.picture();
+    const bar = cursor && barAt(cursor.place);
+    if (bar) act(bar);
   }
 
   const page = (way) => hands.move(way * Math.max(1, Math.round(hands.picture().count / 4)));
@@ -79,10 +84,6 @@ export function watchHands(canvas, hands) {
     "+": () => zoom(1 / 1.25), "=": () => zoom(1 / 1.25), "-": () => zoom(1.25),
     End: () => hands.newest(),
     Escape: () => hands.point(null),
-    Enter: () => {
-      const { cursor } = hands.picture();
-      const bar = cursor && barAt(cursor.place);
-      if (bar) hands.choose(bar);
-    },
+    Enter: () => atCursor(hands.choose), t: () => atCursor(hands.ticks),
   };
 }

@@ -4,13 +4,17 @@
 import {
   start, documentAt, age, isStale, span, put, doubt, element, resized, wallNow,
 } from "./live.js";
-import { fill, list } from "./table.js";
+import { offer } from "./table.js";
 import { watchCopies } from "./copy.js";
 import { drawCandles } from "./candles.js";
 import { watchHands } from "./chart-hands.js";
 import { BarCache, keyOf } from "./bar-cache.js";
+import { ChartMore } from "./chart-more.js";
+import { showBar, ticksOf } from "./chart-bar.js";
+import { showTable, valuesAt } from "./chart-words.js";
 import { GapList } from "./gap-list.js";
 import { timeOf, timeText } from "./clock.js";
+import { asOf, momentsOf } from "./versions.js";
 import {
   countMax, countMin, csvOf, formingOf, placesOf, rangeOf, windowOf,
 } from "./view.js";
@@ -19,10 +23,12 @@ import {
 const shown = Object.fromEntries(new URLSearchParams(location.search));
 // A time of the form's field has no zone.
 if (shown.from && !/(Z|[+-]\d\d:\d\d)$/.test(shown.from)) shown.from += "Z";
-const drawn = { news: {}, table: {}, choices: {}, instead: "", side: "", places: [],
-  look: null, picture: null, timer: 0, keeps: false };
+if (Number.isNaN(Date.parse(shown.asof))) shown.asof = "";
+const drawn = { news: {}, choices: {}, instead: "", side: "", places: [], moments: [], look: null,
+  picture: null, timer: 0, keeps: false };
 const cache = new BarCache();
 const gaps = new GapList();
+const more = new ChartMore(shown);
 // What part of the bars is shown: so many, up to the bar of this key; none: up to the newest.
 const part = { count: countOf(shown.n), last: "", cursor: null, forming: undefined };
 
@@ -40,6 +46,7 @@ function query(names) {
 }
 
 const series = ["symbol", "source", "series"];
+const others = ["over", "of", "beside", "asof"];
 const isWhole = () => series.every((name) => shown[name]);
 const choices = documentAt(() => {
   const symbol = new URLSearchParams({ symbol: element("symbol").value });
@@ -57,14 +64,14 @@ const last = documentAt(() => (isWhole() && !shown.from
 const known = documentAt(() => (isWhole() && shown.open
   ? `chart-bar.json?${query([...series, "open", "number"])}` : ""));
 
-const address = (bar) => `chart?${query([...series, "from"])}&open=${bar.open_ns}`
+const address = (bar) => `chart?${query([...series, "from", ...others])}&open=${bar.open_ns}`
   + `&number=${bar.number}`;
 
 function showAddress() {
   const n = part.count === countMax ? "" : `&n=${part.count}`;
-  const names = [...series, "open", "number"];
-  const first = part.last && drawn.picture && drawn.picture.shown.find(({ bar }) => bar);
-  const from = first ? first.bar.time : shown.from;
+  const names = [...series, ...others, "open", "number"];
+  const first = part.last && drawn.picture && drawn.picture.first;
+  const from = first ? first.time : shown.from;
   const begin = from ? `&from=${encodeURIComponent(from)}` : "";
   const own = query(names);
   history.replaceState(null, "", own ? `chart?${own}${begin}${n}` : "chart");
@@ -120,16 +127,21 @@ function showResolutions(found) {
     const button = document.createElement("button");
     button.type = "button";
     button.addEventListener("click", () =>
-      go({ series: button.textContent, from: "", open: "", number: "" }));
+      go({ series: button.textContent, from: "", open: "", number: "", asof: "" }));
     return button;
   });
-  own.forEach((offer, index) => {
-    put(buttons[index], offer.series);
-    const isOwn = `${offer.series === shown.series}`;
+  own.forEach((each, index) => {
+    put(buttons[index], each.series);
+    const isOwn = `${each.series === shown.series}`;
     if (buttons[index].getAttribute("aria-pressed") !== isOwn) {
       buttons[index].setAttribute("aria-pressed", isOwn);
     }
   });
+  const beside = element("beside-series");
+  offer(beside, own.map((each) => each.series));
+  const wanted = shown.beside || "";
+  const isThere = [...beside.options].some((option) => option.value === wanted);
+  if (isThere && beside.value !== wanted) beside.value = wanted;
 }
 
 // Without a choice the first symbol is shown, and its minutes. What the address names counts, if
@@ -158,6 +170,8 @@ function submit(event) {
   go({
     symbol: element("symbol").value, series: element("series").value,
     source: element("source").value, from: from ? `${from}Z` : "", open: "", number: "",
+    over: element("over").value || (element("of").value && element("symbol").value),
+    of: element("of").value, asof: "",
   });
 }
 
@@ -178,67 +192,37 @@ function words(look, news) {
     return [`Not known now: ${what}: ${why}.`, "unknown"];
   }
   const asked = `Asked ${span(age(news.at))} ago.`;
-  const bars = drawn.picture.shown.filter((place) => place.bar).map((place) => place.bar);
-  if (!bars.length) return [`No bar of ${what} is stored there. ${asked}`, ""];
-  const ended = Date.parse(look.time) / 1000 - bars.at(-1).ended;
-  const more = (news.value.lacks_versions ? " Not all replaced versions are shown." : "")
-    + (news.value.quotes_problem
-      ? ` Bid and ask are not shown: ${news.value.quotes_problem}.` : "");
-  const which = drawn.picture.live ? "the newest" : `from ${bars[0].time} on`;
-  return [`${what}: ${bars.length} bars, ${which}; the last one ended ${span(ended)} ago.`
-    + `${drawn.instead}${more} ${asked}`, drawn.instead ? "warning" : ""];
+  const { picture } = drawn;
+  const bars = picture.shown.flatMap((place) => place.bar || []);
+  if (!picture.first) return [`No bar of ${what} is stored there. ${asked}`, ""];
+  const troubles = `${drawn.instead}${absences(look, news, picture)}`;
+  const which = shown.asof ? `as they were known at ${timeText(shown.asof)}`
+    : picture.live ? "the newest" : `from ${bars[0].time} on`;
+  const last = shown.asof ? "."
+    : `; the last one ended ${span(Date.parse(look.time) / 1000 - bars.at(-1).ended)} ago.`;
+  return [`${what}: ${bars.length} bars, ${which}${last}${troubles} ${asked}`,
+    troubles ? "warning" : ""];
 }
 
-function remarks(bar) {
-  const missing = bar.missing ? [`${bar.missing} versions are not stored any more`] : [];
-  const signs = bar.partial ? "▲ " : bar.withdrawn ? "✕ " : "";
-  return signs + bar.marks.concat(missing).join("; ") || "–";
-}
-
-const texts = (bar, names) => names.map((name) => bar[name] || "–");
-const prices = (bar) => texts(bar, ["open", "high", "low", "close"]);
-
-function rows(bar) {
-  const delay = bar.delay || "not known";
-  const own = {
-    kind: "", cells: [
-      [bar.time, "", address(bar)], ...prices(bar), ...texts(bar, ["bid", "ask"]),
-      bar.volume, `${bar.trades}`,
-      `${bar.version > 1 ? "◆ " : ""}${bar.version}`, bar.reason, delay, remarks(bar),
-    ],
-  };
-  const ghosts = bar.ghosts.toReversed().map((ghost) => ({
-    kind: "quiet", cells: [
-      `┄ ${bar.time}`, ...prices(ghost), "–", "–", ghost.volume, `${ghost.trades}`,
-      `${ghost.version}`, ghost.reason, ghost.delay || "not known",
-      ghost.withdrawn ? "✕ void; replaced" : "replaced",
-    ],
-  }));
-  return [own, ...ghosts];
-}
-
-// A person who is at a bar stays at it when a newer one comes.
-function showTable(bars, isOld) {
-  const table = element("bars");
-  const before = drawn.table;
-  const isSame = before.isOld === isOld && before.bars && before.bars.length === bars.length
-    && before.bars.every((bar, index) => bar === bars[index]);
-  if (isSame) return;
-  drawn.table = { bars, isOld };
-  const held = document.activeElement.closest("#bars a");
-  const place = held && held.getAttribute("href");
-  fill(table, bars.toReversed().flatMap(rows).map((row) => (
-    { ...row, kind: isOld ? "stale" : row.kind })));
-  if (!place || held.getAttribute("href") === place) return;
-  const again = [...table.querySelectorAll("a")]
-    .find((link) => link.getAttribute("href") === place);
-  if (again) again.focus();
+// What is not in the picture, and why.
+function absences(look, news, { first, over, unsure }) {
+  const begun = Date.parse(first.time) / 1000;
+  const cut = gaps.cutAt(look);
+  return [
+    [news.value.lacks_versions, "Not all replaced versions are shown."],
+    [news.value.quotes_problem, `Bid and ask are not shown: ${news.value.quotes_problem}.`],
+    [over && over.problem, `${over && over.name} is not over them: ${over && over.problem}.`],
+    [unsure, `Of ${unsure} it is not stored what was known then.`],
+    [gaps.isOld(look), "Gaps are not known now."],
+    [cut > begun, `Gaps that begin before ${timeOf(cut)} are not drawn.`],
+  ].filter(([isSo]) => isSo).map(([, text]) => ` ${text}`).join("");
 }
 
 // What the source traded last, if its feed is live, else the end of the newest bar.
 function lastOf(bars, found) {
   const newest = cache.bars.at(-1);
-  if (!bars.length || shown.from || part.last || !newest || newest.close === undefined) return null;
+  if (!bars.length || shown.from || shown.asof || part.last || !newest
+    || newest.close === undefined) return null;
   const trade = found.value && !isStale(found) && found.value.items.find((item) =>
     item.kind === "trade" && item.source === shown.source && !item.unknown && item.feed === "live");
   const text = trade ? trade.value.price : newest.close;
@@ -268,26 +252,28 @@ function pictureOf(look, isOld) {
   if (shown.from && !part.last && places.length) part.last = keyAt(places, part.count - 1);
   const wanted = part.last
     ? places.findIndex(({ bar }) => bar && keyOf(bar) === part.last) : places.length - 1;
-  const { first, last: end, shown: visible } =
+  const { first: begin, last: end, shown: visible } =
     windowOf(places, part.count, wanted < 0 ? places.length - 1 : wanted);
-  drawn.places = places;
-  const quotes = visible.flatMap(({ bar }) => (bar ? [bar.bid, bar.ask] : []))
+  [drawn.places, drawn.moments] = [places, momentsOf(visible)];
+  const then = shown.asof ? asOf(visible, shown.asof) : { shown: visible, unsure: 0 };
+  const quotes = then.shown.flatMap(({ bar }) => (bar ? [bar.bid, bar.ask] : []))
     .filter((text) => text !== undefined).map(Number);
-  const chosen = cache.bars.find((bar) => bar.open_ns === shown.open
-    && bar.number === shown.number);
   const isNewest = end === places.length - 1 && !cache.later;
+  const over = more.over(look, then.shown);
   return {
-    shown: visible, first, end, count: part.count, live: !shown.from && isNewest,
-    range: rangeOf(visible, trade && isNewest ? [...quotes, trade.price] : quotes),
-    gaps: own, last: isNewest ? trade : null, chosen, isOld,
+    ...then, begin, end, count: part.count, live: !shown.from && isNewest, over,
+    first: visible.flatMap(({ bar }) => bar || [])[0],
+    range: rangeOf(then.shown, trade && isNewest ? [...quotes, trade.price] : quotes,
+      over ? over.points.map(({ price }) => price) : []),
+    gaps: own, last: isNewest ? trade : null, chosen: `${shown.open}.${shown.number}`, isOld,
     cursor: part.cursor && part.cursor.place < visible.length ? part.cursor : null,
   };
 }
 
 // Near to an end of what was read the page beyond it is asked for.
-function readOn({ first, end }) {
+function readOn({ begin, end }) {
   const near = part.count / 2;
-  if (first < near && cache.earlier) drawn.side = cache.earlier;
+  if (begin < near && cache.earlier) drawn.side = cache.earlier;
   else if (end > drawn.places.length - near && cache.later) drawn.side = cache.later;
   else drawn.side = "";
 }
@@ -314,8 +300,9 @@ function showPage(look, news) {
   put(element("words"), ...(look ? words(look, news) : [`Not known: ${doubt()}.`,
     "unknown"]));
   draw();
-  showTable(picture.shown.filter((place) => place.bar).map((place) => place.bar), isOld);
-  const can = { earlier: picture.first > 0 || cache.earlier,
+  showTable(picture.shown.flatMap((place) => place.bar || []), isOld, address);
+  showAsOf();
+  const can = { earlier: picture.begin > 0 || cache.earlier,
     later: picture.end < drawn.places.length - 1 || cache.later };
   for (const way of ["earlier", "later"]) {
     element(way).setAttribute("aria-disabled", `${!can[way]}`);
@@ -323,31 +310,47 @@ function showPage(look, news) {
 }
 
 function draw() {
-  drawCandles(element("candles"), drawn.picture);
-  put(element("at"), valuesAt(drawn.picture));
+  const { picture } = drawn;
+  const beside = more.beside(drawn.look, picture);
+  const place = element("beside");
+  if (place.hidden === !!beside) place.hidden = !beside;
+  put(element("beside-name"), shown.beside || "");
+  put(element("candles-name"),
+    isWhole() ? `${shown.symbol} ${shown.series} of ${shown.source}` : "–");
+  drawCandles(element("candles"), picture);
+  if (beside) drawCandles(element("beside-candles"), beside);
+  put(element("at"), valuesAt(picture));
 }
 
-// The values of the bar at the cursor.
-function valuesAt({ cursor, shown: visible }) {
-  const place = cursor && visible[cursor.place];
-  if (!place) return "Point at a bar, or press ← and → in the picture, to read its values.";
-  const { bar, forming, from, to } = place;
-  if (forming) {
-    return `${timeOf(from)}: not closed yet; seen once a second: open ${forming.open}, high ${
-      forming.high}, low ${forming.low}, close ${forming.close}`;
-  }
-  if (!bar) return `${timeOf(from)} to ${timeOf(to).slice(11)}: no bar, ticks are missing`;
-  const names = ["open", "high", "low", "close", "volume", "trades", "bid", "ask"];
-  const values = names.filter((name) => bar[name] !== undefined)
-    .map((name) => `${name} ${bar[name]}`);
-  const marks = bar.partial || bar.withdrawn || bar.marks.length ? `, ${remarks(bar)}` : "";
-  return `${timeText(bar.time)}: ${values.join(", ")}, version ${bar.version}${marks}`;
+// One step for each time at which something of the picture became known, and one for now.
+function showAsOf() {
+  const field = element("as-of");
+  const { moments } = drawn;
+  const end = Date.parse(shown.asof);
+  const place = shown.asof
+    ? Math.max(0, moments.map((time) => Date.parse(time) <= end).lastIndexOf(true))
+    : moments.length;
+  if (field.max !== `${moments.length}`) field.max = `${moments.length}`;
+  if (field.value !== `${place}`) field.value = `${place}`;
+  const text = shown.asof ? timeText(shown.asof) : "now";
+  put(element("as-of-words"), text);
+  if (field.getAttribute("aria-valuetext") !== text) field.setAttribute("aria-valuetext", text);
+}
+
+// What is known later does not move the picture.
+function turnBack() {
+  const newest = cache.bars.at(-1);
+  if (drawn.picture.live && newest) part.last = keyOf(newest);
+  shown.asof = drawn.moments[Number(element("as-of").value)] || "";
+  refresh();
+  showAsOf();
+  settleLater();
 }
 
 function showNewest() {
   if (cache.later) cache.forget();
   part.last = "";
-  go({ from: "" });
+  go({ from: "", asof: "" });
 }
 
 // Shows other bars: so many places farther, or so many bars at once.
@@ -361,15 +364,20 @@ function move(places, count = part.count) {
   if (isNewest && shown.from) [shown.from, drawn.keeps] = ["", true];
   cache.trim(wanted);
   refresh();
-  showAddress();
+  settleLater();
+}
+
+// A browser takes few changes of an address in a second.
+function settleLater() {
   clearTimeout(drawn.timer);
-  if (!isNewest) drawn.timer = setTimeout(anchor, anchorAfter);
+  drawn.timer = setTimeout(settle, anchorAfter);
 }
 
 // What is shown is asked for from now on, so that it is as new as the page says.
-function anchor() {
-  const first = part.last && drawn.picture.shown.find(({ bar }) => bar);
-  if (first) [shown.from, drawn.keeps] = [first.bar.time, true];
+function settle() {
+  const { first } = drawn.picture;
+  if (part.last && first) [shown.from, drawn.keeps] = [first.time, true];
+  showAddress();
 }
 
 function refresh() {
@@ -377,31 +385,6 @@ function refresh() {
   drawn.picture = pictureOf(drawn.look, isOld);
   readOn(drawn.picture);
   draw();
-}
-
-function showBar(look, news) {
-  const bar = (look && news.value) || { words: [], versions: [], gaps: [] };
-  const isOld = !look || isStale(news);
-  const why = doubt() || news.refused || news.absence || "the answer is old";
-  const text = !shown.open
-    ? ["No bar is chosen: click one in the picture, or press Enter in its row.", ""]
-    : isOld ? [`Not known now${bar.name ? `: ${bar.name}` : ""}: ${why}.`, "unknown"]
-      : [bar.name, ""];
-  put(element("bar"), ...text);
-  const facts = resized(element("facts"), bar.words.length);
-  bar.words.forEach((word, index) => put(facts[index], word));
-  list(element("versions"), bar.versions, isOld, (version) => [
-    `${version.version}`, version.reason + (version.withdrawn ? ", void" : ""),
-    ...prices(version), version.volume, `${version.trades}`,
-    version.known || "not known", version.delay || "–", version.ordinal,
-  ]);
-  const hasNone = bar.name && !bar.gaps.length;
-  list(element("gaps"), hasNone ? [null] : bar.gaps, isOld, (gap) => (gap
-    ? [gap.kind, gap.state, gap.reason, gap.from, gap.to, gap.source, gap.noted]
-    : ["none is recorded", ...Array(6).fill("–")]));
-  for (const name of ["explain", "prove"]) {
-    if (element(name).value !== (bar[name] || "")) element(name).value = bar[name] || "";
-  }
 }
 
 function select(bar) {
@@ -419,8 +402,14 @@ element("bars").addEventListener("click", (event) => {
 
 watchHands(element("candles"), {
   picture: () => drawn.picture, move,
-  point: (cursor) => { part.cursor = cursor; refresh(); },
+  // What a key has brought is read aloud.
+  point: (cursor, isByKey) => {
+    element("at").setAttribute("aria-live", isByKey ? "polite" : "off");
+    part.cursor = cursor;
+    refresh();
+  },
   choose: (bar) => select(bar),
+  ticks: (bar) => location.assign(ticksOf(shown, bar.open_ns)),
   newest: showNewest,
 });
 
@@ -440,8 +429,7 @@ element("csv").addEventListener("click", () => {
   save(new Blob([csvOf(bars)], { type: "text/csv" }), `${name()}.csv`);
 });
 element("png").addEventListener("click", () => {
-  const canvas = document.querySelector("canvas");
-  canvas.toBlob((blob) => save(blob, `${name()}.png`));
+  /** @type {any} */ (element("candles")).toBlob((blob) => save(blob, `${name()}.png`));
 });
 
 function save(blob, file) {
@@ -452,12 +440,15 @@ function save(blob, file) {
   setTimeout(() => URL.revokeObjectURL(anchor.href), 60000);
 }
 
-element("symbol").value = shown.symbol || "";
+element("as-of").addEventListener("input", turnBack);
+element("beside-series").addEventListener("change", () =>
+  go({ beside: element("beside-series").value }));
+for (const name of ["symbol", "over", "of"]) element(name).value = shown[name] || "";
 go({});
 
 start((look) => {
   drawn.look = look;
   showChoices(choices(look));
   showPage(look, newsOf(look));
-  showBar(look, known(look));
+  showBar(shown, look, known(look));
 });

@@ -1,6 +1,10 @@
 // The list of gaps, which is fetched when its version changes.
 
-import { isStale } from "./live.js";
+import { first, isStale } from "./live.js";
+
+// What each is called in the counts.
+const states = { lasts: "open", waits: "open", filling: "filling", never: "abandoned",
+  elsewhere: "books" };
 
 export class GapList {
   constructor() {
@@ -17,7 +21,8 @@ export class GapList {
       return;
     }
     this.differsSince ??= performance.now();
-    this.ask(look.gaps_version);
+    if (this.version === null) first(this.ask(look.gaps_version));
+    else this.ask(look.gaps_version);
   }
 
   async ask(version) {
@@ -33,6 +38,18 @@ export class GapList {
       // The next look asks again; until then the list counts as old.
     }
     this.asked = null;
+  }
+
+  // Of a state of which more are on record than are listed, those before this time are not known.
+  cutAt(look) {
+    const listed = new Map();
+    for (const { outlook, from } of this.items) {
+      const state = states[outlook];
+      const { count, least } = listed.get(state) || { count: 0, least: Infinity };
+      listed.set(state, { count: count + 1, least: Math.min(least, from) });
+    }
+    const cut = [...listed].filter(([state, { count }]) => look.gap_counts[state] > count);
+    return Math.max(-Infinity, ...cut.map(([, { least }]) => least));
   }
 
   isOld(look) {

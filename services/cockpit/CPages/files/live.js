@@ -9,8 +9,12 @@ import { Stream, SharedStream } from "./stream.js";
 const limit = 2.5;
 const tick = 250;
 const windowLength = 300;
+// So long after its scripts have come a page shows itself also without answers.
+const patience = 1500;
+const begun = performance.now();
 const state = {
-  stream: null, id: "",
+  stream: null, id: "", connection: 0, distrusted: 0, isRefused: false, pages: undefined,
+  awaited: 0,
   look: null, instance: "", offsets: [], heard: 0, stood: 0, checked: -1,
   wall: 0, doubt: "waiting for the first news", past: [], renderers: [],
 };
@@ -39,8 +43,9 @@ export function doubt() {
   if (state.stood >= 2) return "the browser's clock stands still";
   if (!state.look) return state.doubt;
   const silence = age(state.look.now);
-  if (silence > limit) return `no news from the cockpit for ${span(silence)}`;
-  return state.doubt;
+  if (silence <= limit) return state.doubt;
+  const refusal = state.isRefused ? ", which refuses: load the page again" : "";
+  return `no news from the cockpit for ${span(silence)}${refusal}`;
 }
 
 export function isStale(part) {
@@ -57,12 +62,15 @@ export function span(value) {
   return `${Math.round(whole / 86400)} d`;
 }
 
-function take(data, id) {
+function take(data, id, connection) {
   // A stream that was opened again begins with what the page has already.
-  if (id === state.id) return;
-  state.id = id;
+  if (id === state.id || connection <= state.distrusted) return;
+  [state.id, state.connection, state.isRefused] = [id, connection, false];
   let look;
   try { look = JSON.parse(data); } catch { return; }
+  // This page is of the cockpit before; what it shows is in its address.
+  if (state.pages !== undefined && state.pages !== look.pages) location.reload();
+  state.pages = look.pages;
   const instance = id.split(".")[0];
   const now = seconds();
   if (instance !== state.instance) {
@@ -102,19 +110,23 @@ function watchClock() {
     state.look = null;
     state.offsets = [];
     state.doubt = "the computer slept, or its clock was set";
+    state.distrusted = state.connection;
+    if (!document.hidden) state.stream.renew(state.connection);
   }
   keepStream();
   render();
 }
 
 function refuse() {
+  state.isRefused = true;
   if (!state.look) state.doubt = "the cockpit refuses: load the page again";
 }
 
 // Where pages cannot share a stream, each has its own while somebody sees it.
 function makeStream() {
   const own = () => {
-    if (!(state.stream instanceof Stream)) state.stream = new Stream(take, refuse);
+    if (state.stream instanceof Stream) return;
+    [state.stream, state.distrusted] = [new Stream(take, refuse), 0];
   };
   if (typeof SharedWorker === "undefined") return own();
   try { state.stream = new SharedStream(take, refuse, own); } catch { own(); }
@@ -126,12 +138,26 @@ function keepStream() {
 
 // What nobody sees needs no news.
 function turnStream() {
-  if (document.hidden) state.stream.close();
-  else keepStream();
+  if (document.hidden) return state.stream.close();
+  keepStream();
+  render();
 }
 
+// Nothing moves below the eyes of who reads: a page shows itself when its first answers are there.
 function render() {
   for (const draw of state.renderers) draw(state.look);
+  if ((state.look && !state.awaited) || performance.now() - begun > patience) {
+    document.body.classList.remove("waits");
+  }
+}
+
+// The answer to what the page wants to know first.
+export async function first(answer) {
+  state.awaited += 1;
+  try { return await answer; } finally {
+    state.awaited -= 1;
+    if (document.body.classList.contains("waits")) render();
+  }
 }
 
 // A part of the page by its id.
@@ -220,7 +246,10 @@ export function documentAt(path) {
   return (look) => {
     const named = typeof path === "function" ? path() : path;
     if (named !== part.path) part = empty(named);
-    if (look && named && !part.busy && look.now !== part.asked) ask(part, look);
+    if (look && named && !part.busy && look.now !== part.asked) {
+      if (part.asked) ask(part, look);
+      else first(ask(part, look));
+    }
     return look && part.instance === state.instance ? part.value : {};
   };
 }

@@ -13,6 +13,8 @@ export class Stream {
     this.refuse = refuse;
     this.source = null;
     this.heard = 0;
+    // Of the newest connection, which `take` gets with each event.
+    this.number = 0;
   }
 
   // To be called often while somebody looks.
@@ -23,10 +25,12 @@ export class Stream {
   connect() {
     this.close();
     this.heard = performance.now();
+    this.number += 1;
+    const { number } = this;
     const source = new EventSource("events");
     source.addEventListener("look", (event) => {
       this.heard = performance.now();
-      this.take(event.data, event.lastEventId);
+      this.take(event.data, event.lastEventId, number);
     });
     source.addEventListener("error", () => {
       if (source.readyState !== EventSource.CLOSED || source !== this.source) return;
@@ -34,6 +38,12 @@ export class Stream {
       this.refuse();
     });
     this.source = source;
+  }
+
+  // While a computer sleeps its connections keep what came last, which is then older than it seems.
+  // So a page trusts the next connection alone. Other pages may have asked for it already.
+  renew(number) {
+    if (number === this.number) this.connect();
   }
 
   close() {
@@ -65,6 +75,8 @@ export class SharedStream {
     if (this.unanswered > 40) return this.end();
     this.port.postMessage(true);
   }
+
+  renew(number) { this.port.postMessage({ renew: number }); }
 
   end() {
     this.port.close();

@@ -2,7 +2,7 @@
 // all this is. On the first page it fills the list of the verdict as well.
 
 import {
-  follow, age, doubt, isStale, span, put, element, resized, wallNow, within,
+  follow, age, doubt, first, isStale, span, put, element, resized, wallNow, within,
 } from "./live.js";
 import { isLocal, onZone, switchZone, timeOf, zoneName } from "./clock.js";
 import { keyHeader } from "./signin.js";
@@ -32,11 +32,11 @@ function verdict(look) {
 }
 
 function showMood(lines) {
-  const [first, ...more] = lines;
+  const [worst, ...more] = lines;
   const rest = more.length ? ` – and ${more.length} more` : "";
-  put(element("mood"), first.text + rest, first.level);
+  put(element("mood"), worst.text + rest, worst.level);
   // A page that nobody sees now is told apart by its tab.
-  const own = `${signs[first.level]} ${title}`;
+  const own = `${signs[worst.level]} ${title}`;
   if (document.title !== own) document.title = own;
 }
 
@@ -115,7 +115,7 @@ async function askWho() {
 
 element("zone").addEventListener("click", switchZone);
 onZone(showClock);
-askWho();
+first(askWho());
 setInterval(askWho, meEvery);
 
 follow((look) => {

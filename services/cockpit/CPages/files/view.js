@@ -97,12 +97,14 @@ export function timeMarks(shown, least) {
   });
 }
 
-// The lowest and the highest price of what is shown, with some room. A quote far away is left out.
-export function rangeOf(shown, more = []) {
+// The lowest and the highest price of what is shown and of `others`, with some room. One of `more`
+// that is far away is left out.
+export function rangeOf(shown, more = [], others = []) {
   const versions = shown.flatMap(({ bar, forming }) => (
     bar ? [bar, ...bar.ghosts] : forming ? [forming] : []));
-  const all = versions.map(pricesOf).filter(Boolean).flatMap(({ high, low }) => [high, low]);
-  if (!all.length) return undefined;
+  const own = versions.map(pricesOf).filter(Boolean).flatMap(({ high, low }) => [high, low]);
+  if (!own.length) return undefined;
+  const all = [...own, ...others];
   let [low, high] = [Math.min(...all), Math.max(...all)];
   const reach = Math.max(high - low, Math.abs(low) / 1000);
   for (const price of more) {

@@ -27,6 +27,7 @@ self.addEventListener("connect", (/** @type {any} */ event) => {
   port.addEventListener("message", ({ data }) => {
     if (data) {
       pages.set(port, performance.now());
+      if (data.renew) stream.renew(data.renew);
       stream.keep();
     } else pages.delete(port);
     // A page that hears nothing looks for another way.

@@ -73,6 +73,10 @@ enum WebFiles {
         return all
     }()
 
+    /// Changes with any of them. Pages that are open then load themselves again.
+    static let version = String(
+        WebDigest.sha256(all.keys.sorted().compactMap { all[$0]?.tag }.joined()).prefix(16))
+
     private static let html = "text/html; charset=utf-8"
 
     /// `nil`: it is a part of pages, which nobody asks for.
@@ -93,6 +97,7 @@ enum WebFiles {
         return text("frame.html").replacing("{title}", with: title)
             .replacing("{script}", with: "\(script).js")
             .replacing("\(link)>", with: "\(link) aria-current=\"page\">")
+            .replacing("{known}", with: pages[path] == nil ? " class=\"known\"" : "")
             .replacing("{main}", with: main)
     }
 }

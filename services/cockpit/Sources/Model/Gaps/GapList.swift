@@ -32,36 +32,15 @@ struct GapList: Equatable, Sendable {
     /// The gaps of which something may still come.
     var open: UInt64 { (counts["open"] ?? 0) &+ (counts["filling"] ?? 0) }
 
-    /// The kinds of ticks and bars, with their words. A gap of others, like indicators, loses none.
-    private static let counted = [
-        ("trade", "trades"), ("quote", "quotes"), ("depth", "depth"),
-        ("provider_bar", "provider bars"),
-    ]
-
-    /// What of today's ticks and bars nothing will fill any more, in words: "26 s of trades and
-    /// quotes of 4 symbols". `nil`: nothing.
+    /// What of today's ticks and bars nothing will fill any more, in words. `nil`: nothing.
     var lostToday: String? {
-        let lost = gaps.filter { gap in
-            GapOutlook(gap) == .never && (gap.to ?? .infinity) > max(dayStart, gap.from)
-                && Self.counted.contains { $0.0 == gap.kind }
+        let lost = gaps.filter { GapOutlook($0) == .never }.map {
+            LostTicks.Gap(
+                symbol: $0.symbol, kind: $0.kind, from: $0.from, to: $0.to, notedAt: $0.notedAt)
         }
-        guard !lost.isEmpty else { return nil }
-        let kinds = Self.counted.filter { kind in lost.contains { $0.kind == kind.0 } }.map(\.1)
-        // Time that several gaps have counts once. They come with the newest first.
-        var (seconds, end) = (0.0, dayStart)
-        for gap in lost.sorted(by: { $0.from < $1.from }) {
-            let to = gap.to ?? gap.notedAt ?? gap.from
-            seconds += max(0, to - max(end, gap.from))
-            end = max(end, to)
-        }
-        let symbols = Set(lost.compactMap(\.symbol)).count
-        let isWhole = lost.contains { $0.symbol == nil }
-        let names = symbols == 1 ? "1 symbol" : "\(symbols) symbols"
-        let what = symbols == 0 ? "whole partitions" : names + (isWhole ? " and more" : "")
         // Older ones of today may not be listed.
         let isCut = (counts["abandoned"] ?? 0) > UInt64(Self.rowsOfStateMax)
-        return "\(isCut ? "at least " : "")\(SpanText.short(seconds)) of "
-            + "\(kinds.joined(separator: " and ")) of \(what)"
+        return LostTicks.words(lost, since: dayStart, isCut: isCut)
     }
 }
 

@@ -11,7 +11,7 @@ struct MarketBoard: Sendable {
     static let slotNanoseconds: Int64 = 15_000_000_000
     /// The most slots. The oldest ones are forgotten.
     static let slotsMax = 60
-    /// The orders that are kept sorted, until something changes.
+    /// The orders that are kept sorted, each until its round ends: rows do not jump meanwhile.
     static let ordersMax = 16
     /// The trades of a bar that ended longer ago say nothing about now.
     static let barAgeMaxSeconds = 150.0
@@ -87,7 +87,6 @@ struct MarketBoard: Sendable {
                     seconds <= Self.barAgeMaxSeconds ? trades.map { $0 / 60 } : nil
             }
         }
-        orders = [:]
     }
 
     private mutating func takeTrade(_ value: LatestValue, of key: Key, at now: MonotonicTime) {
@@ -99,6 +98,8 @@ struct MarketBoard: Sendable {
         row.price = value.values.first { $0.name == "price" }?.text ?? ""
         row.number = Double(row.price)
         row.heardAt = value.heardAt
+        // Its bar comes after it, if there is one now.
+        row.tradesPerSecond = nil
         row.round = round
         row.note(now.nanoseconds / Self.slotNanoseconds)
         rows[key] = row
@@ -124,7 +125,7 @@ struct MarketBoard: Sendable {
     mutating func note(dayOpen: Double?, of key: Key) {
         // What has none yet may have one tomorrow: 0 gives no change.
         rows[key]?.dayOpen = dayOpen ?? 0
-        orders = [:]
+        orders = orders.filter { $0.key.column != .change }
     }
 
     // MARK: showing

@@ -18,8 +18,7 @@ struct EdgeLook {
         edge.newestAt = head.changedAt
         edge.measuredAt = head.reportedAt
         if sighting.isAlive(head.gateways) != true {
-            edge.state = .dead
-            edge.words = "no gateway of \(head.name) answers"
+            edge.look = .absent("gateway of \(head.name)")
         } else {
             judge(&edge, what: "tick")
             if let closed = sighting.closedWords(head.name) {
@@ -43,8 +42,7 @@ struct EdgeLook {
         switch sighting.isAlive(name) {
         case true?: judgeLag(&edge, group)
         case false?, nil:
-            edge.state = .dead
-            edge.words = "no \(name) answers, so no \(purpose)"
+            edge.look = .absent(name, so: purpose)
         }
         return withoutNews(edge)
     }
@@ -70,14 +68,13 @@ struct EdgeLook {
         edge.newestAt = head.changedAt
         edge.measuredAt = head.reportedAt
         if sighting.isAlive(Self.operators) == true {
-            judge(&edge, what: "bar", quietNanoseconds: 90_000_000_000)
+            judge(&edge, what: "bar", quietAfter: StepLook.barsQuietSeconds)
             if edge.state == .quiet, let closed = sighting.allClosedWords {
                 edge.state = .closed
                 edge.words = closed
             }
         } else {
-            edge.state = .dead
-            edge.words = "no operator answers"
+            edge.look = .absent(Self.operators)
         }
         return withoutNews(edge)
     }
@@ -100,8 +97,7 @@ struct EdgeLook {
         }
         edge.newestAt = edge.measuredAt - Int64(min(max(0, age), 1e9) * 1e9)
         guard sighting.isAlive(store) == true else {
-            edge.state = .dead
-            edge.words = "no writer answers"
+            edge.look = .absent("writer")
             return edge
         }
         judge(&edge, what: "commit")
@@ -122,45 +118,21 @@ struct EdgeLook {
     }
 
     private func judge(
-        _ edge: inout Overview.Edge, what: String,
-        quietNanoseconds: Int64 = OverviewMaker.quietNanoseconds
+        _ edge: inout Overview.Edge, what: String, quietAfter: Double = StepLook.quietSeconds
     ) {
-        guard let newest = edge.newestAt else {
-            edge.state = .quiet
-            edge.words = "no \(what) since the cockpit listens"
-            return
-        }
-        let age = now - newest
-        edge.state = age <= quietNanoseconds ? .flows : .quiet
-        edge.words =
-            edge.state == .flows
-            ? "it flows" : "no \(what) for \(SpanText.of(Double(age) / 1e9))"
+        edge.look = .flow(
+            of: what, age: edge.newestAt.map(age), quietAfter: quietAfter, since: "cockpit")
     }
 
+    private func age(_ newest: MonotonicTime) -> Double { Double(now - newest) / 1e9 }
+
     private func judgeLag(_ edge: inout Overview.Edge, _ group: Sighting.Group?) {
-        guard let group, edge.lagRecords != nil else {
-            edge.state = .unknown
-            edge.words = "nobody says how far it has read"
-            return
+        let isFed = sighting.sources.contains {
+            $0.changedAt.map(age).map { $0 <= StepLook.quietSeconds } ?? false
         }
-        if group.unheard > 0 {
-            edge.state = .unknown
-            edge.words = "\(group.unheard) partitions say nothing"
-            return
-        }
-        let records = edge.lagRecords ?? 0
-        if records > 0, edge.lagSeconds == nil || edge.lagSeconds ?? 0 > OverviewMaker.behindSeconds
-        {
-            edge.state = .behind
-            edge.words = "\(CountText.of(records)) records behind"
-        } else {
-            // A reader that has read all is as quiet as what it reads.
-            let isFed = sighting.sources.contains {
-                $0.changedAt.map { now - $0 <= OverviewMaker.quietNanoseconds } ?? false
-            }
-            edge.state = isFed ? .flows : .quiet
-            edge.words = isFed ? "it keeps up" : "it has read all there is"
-        }
+        edge.look = .reader(
+            records: group == nil ? nil : edge.lagRecords, seconds: edge.lagSeconds,
+            unheard: group?.unheard ?? 0, isFed: isFed)
     }
 
     /// Takes the life from an edge whose owner has said nothing for too long, whatever it said.
@@ -183,6 +155,13 @@ struct EdgeLook {
                 : "no news for \(SpanText.short(Double(now - edge.measuredAt) / 1e9))"
         }
         return edge
+    }
+}
+
+extension Overview.Edge {
+    fileprivate var look: StepLook {
+        get { StepLook(state, words) }
+        set { (state, words) = (newValue.state, newValue.words) }
     }
 }
 

@@ -22,9 +22,9 @@ struct Figures {
         let stored = Self.living(stores)?.compactMap(\.rate) ?? []
         return [
             Self.rate(
-                "Ticks per second", .ticks, ticks, sources.map(\.measuredAt).max()),
+                FigureName.ticks, .ticks, ticks, sources.map(\.measuredAt).max()),
             Self.rate(
-                "Bars per second", .bars, [Self.alive(edge("bars"))?.rate].compactMap { $0 },
+                FigureName.bars, .bars, [Self.alive(edge("bars"))?.rate].compactMap { $0 },
                 edge("bars")?.measuredAt),
             Self.rate(
                 "Records stored per second", .stored, stored, stores.map(\.measuredAt).min()),
@@ -38,10 +38,11 @@ struct Figures {
         }
         let commit = sighting.database.fresh(at: sighting.now)?.writtenSeconds
         return [
-            Self.lag("Operators behind", .operators, Self.alive(operators), operators?.measuredAt),
-            Self.lag("Writers behind", .writers, slowest, stores.map(\.measuredAt).min()),
+            Self.lag(
+                FigureName.operators, .operators, Self.alive(operators), operators?.measuredAt),
+            Self.lag(FigureName.writers, .writers, slowest, stores.map(\.measuredAt).min()),
             .init(
-                name: "Newest commit", value: commit.map { "\(SpanText.short($0)) old" },
+                name: FigureName.commit, value: commit.map { "\(SpanText.short($0)) old" },
                 measuredAt: sighting.database.measuredAt, line: .commit, number: commit),
         ]
     }
@@ -58,15 +59,15 @@ struct Figures {
         let isHearing = sighting.natsProblem == nil
         return [
             .init(
-                name: "Room on the tape", value: free.map { "\($0) % free" },
+                name: FigureName.room, value: free.map { "\($0) % free" },
                 measuredAt: sighting.streams.measuredAt, line: .room,
                 number: free.map { Double($0) }),
             .init(
-                name: "Gaps open",
+                name: FigureName.gaps,
                 value: sighting.gaps.fresh(at: now).map { CountText.of($0.open) },
                 measuredAt: sighting.gaps.measuredAt),
             .init(
-                name: "Processes ready",
+                name: FigureName.ready,
                 value: isHearing
                     ? "\(heard.count(where: \.isReady)) of \(sighting.members.count)" : nil,
                 measuredAt: isHearing ? now : .distantPast),

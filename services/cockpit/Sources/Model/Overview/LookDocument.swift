@@ -17,6 +17,7 @@ struct LookDocument {
         writer.object { writer in
             writer.member("now", Double(sighting.now.nanoseconds) / 1e9)
             writer.member("time", time.description)
+            writer.member("pages", WebFiles.version)
             writer.array("verdict") { for line in overview.verdict { Self.write(line, &$0) } }
             writer.array("sources") { writer in
                 for source in sighting.sources { write(source, &writer) }

@@ -1,22 +1,9 @@
+import DeploymentWatch
 import Primitives
 
 /// What the first page shows: the way of a tick, edge by edge, and one verdict in words. Pure.
 struct Overview: Sendable {
-    /// How an edge is. Only `flows` is shown as alive.
-    enum State: String, Sendable {
-        /// Something new came a moment ago.
-        case flows
-        /// Both ends answer, and nothing new comes: a closed market, for example.
-        case quiet
-        /// Its market is closed by its calendar, whatever comes.
-        case closed
-        /// It flows, and does not keep up.
-        case behind
-        /// An end of it is dead, or does not answer.
-        case dead
-        /// It was not measured, or too long ago.
-        case unknown
-    }
+    typealias State = StepState
 
     /// One step of the way.
     struct Edge: Equatable, Sendable {

@@ -4,10 +4,6 @@ import Primitives
 
 /// Makes overviews of sightings. It remembers rates, and since when something is wrong. Pure.
 struct OverviewMaker: Sendable {
-    /// After so long without anything new an edge is quiet.
-    static let quietNanoseconds: Int64 = 5_000_000_000
-    /// A reader whose oldest unread record is older is behind.
-    static let behindSeconds = 5.0
     /// A source of which nothing was heard for longer is silent.
     fileprivate static let silentSeconds = Double(Freshness.nanoseconds) / 1e9
     /// The most sources and groups whose rates are kept. Further ones have none.
@@ -182,14 +178,11 @@ struct OverviewMaker: Sendable {
     private static func besides(lost: String?, _ lines: [Overview.Line]) -> [Overview.Line] {
         guard let lost else { return lines }
         let now = lines.map { line in
-            guard line.level == .good, line.text.hasPrefix(allGood) else { return line }
-            return Overview.Line(
-                .good, "\(allGood) now\(line.text.dropFirst(allGood.count))", line.runbook)
+            guard line.level == .good else { return line }
+            return Overview.Line(.good, LostTicks.beside(line.text), line.runbook)
         }
-        return now + [.lost("LOST TODAY: \(lost), which nothing will fill")]
+        return now + [.lost(LostTicks.line(lost))]
     }
-
-    private static let allGood = "ALL GOOD"
 
     private static func worstFirst(_ lines: [Overview.Line]) -> [Overview.Line] {
         lines.filter { $0.level == .bad } + lines.filter { $0.level != .bad }

@@ -3,8 +3,8 @@ internal import Primitives
 /// Collects rows of one table in QuestDB's line protocol, version 3. The values of a row may come
 /// in any order. A value that is not given is NULL.
 package struct LineRows: Sendable {
-    /// The name of a column, as it stands before a value.
-    package struct Name: Sendable {
+    /// The name of a column, as it stands before a value. Each value passes one reference to it.
+    package final class Name: Sendable {
         let bytes: [UInt8]
         package let text: String
 
@@ -31,12 +31,11 @@ package struct LineRows: Sendable {
     }()
 
     private let table: [UInt8]
-    /// The rows so far.
+    /// The rows so far, and the beginning of the present one.
     package private(set) var bytes: [UInt8] = []
     /// Where each row ends.
     package private(set) var ends: [Int] = []
-    // The present row's. Symbols stand before all other values.
-    private var symbols: [UInt8] = []
+    // The present row's. Its symbols stand in `bytes` already, before all other values.
     private var values: [UInt8] = []
     private var time: Int64 = 0
     private var refusal: Refusal?
@@ -51,7 +50,7 @@ package struct LineRows: Sendable {
 
     /// Begins a row.
     package mutating func begin() {
-        symbols.removeAll(keepingCapacity: true)
+        bytes.append(bytesOf: table)
         values.removeAll(keepingCapacity: true)
         time = 0
         refusal = nil
@@ -59,18 +58,18 @@ package struct LineRows: Sendable {
 
     /// Ends the row. Returns why it is left out; `nil`: it is not.
     package mutating func end() -> Refusal? {
-        if let refusal { return refusal }
-        bytes.append(contentsOf: table)
-        bytes.append(contentsOf: symbols)
-        if values.isEmpty {
-            bytes.append(UInt8(ascii: " "))
-        } else {
-            values[0] = UInt8(ascii: " ")
-            bytes.append(contentsOf: values)
-            bytes.append(UInt8(ascii: " "))
+        if let refusal {
+            bytes.removeLast(bytes.count - (ends.last ?? 0))
+            return refusal
         }
+        if !values.isEmpty {
+            values[0] = UInt8(ascii: " ")
+            bytes.append(bytesOf: values)
+        }
+        bytes.append(UInt8(ascii: " "))
         bytes.append(digitsOf: time)
-        bytes.append(contentsOf: [UInt8(ascii: "n"), UInt8(ascii: "\n")])
+        bytes.append(UInt8(ascii: "n"))
+        bytes.append(UInt8(ascii: "\n"))
         ends.append(bytes.count)
         return nil
     }
@@ -93,13 +92,13 @@ package struct LineRows: Sendable {
     package mutating func symbol(_ name: Name, _ text: RawSpan) {
         guard text.byteCount > 0 else { return }
         check(name, text, mayHaveNUL: false)
-        symbols.append(contentsOf: name.bytes)
-        symbols.append(text, escaping: mustEscapeUnquoted)
+        bytes.append(bytesOf: name.bytes)
+        bytes.append(text, escaping: mustEscapeUnquoted)
     }
 
     package mutating func text(_ name: Name, _ text: RawSpan) {
         check(name, text, mayHaveNUL: true)
-        values.append(contentsOf: name.bytes)
+        values.append(bytesOf: name.bytes)
         values.append(UInt8(ascii: "\""))
         values.append(text, escaping: mustEscapeQuoted)
         values.append(UInt8(ascii: "\""))
@@ -108,18 +107,18 @@ package struct LineRows: Sendable {
     /// The least number is the server's NULL. In a column of times it is the undefined one here,
     /// too.
     package mutating func integer(_ name: Name, _ value: Int64) {
-        values.append(contentsOf: name.bytes)
+        values.append(bytesOf: name.bytes)
         values.append(digitsOf: value)
         values.append(UInt8(ascii: "i"))
     }
 
     package mutating func bool(_ name: Name, _ value: Bool) {
-        values.append(contentsOf: name.bytes)
+        values.append(bytesOf: name.bytes)
         values.append(UInt8(ascii: value ? "t" : "f"))
     }
 
     package mutating func time(_ name: Name, _ nanoseconds: Int64) {
-        values.append(contentsOf: name.bytes)
+        values.append(bytesOf: name.bytes)
         values.append(digitsOf: nanoseconds)
         values.append(UInt8(ascii: "n"))
     }
@@ -130,7 +129,7 @@ package struct LineRows: Sendable {
         if value.magnitude >= Self.decimalBound.magnitude {
             refuse(name, "it has more than 38 digits")
         }
-        values.append(contentsOf: name.bytes)
+        values.append(bytesOf: name.bytes)
         let bits = 129 - (value ^ (value >> 127)).leadingZeroBitCount
         let count = max(2, (bits + 7) / 8)
         values.append(addingCapacity: 4 + count) { output in
@@ -189,6 +188,13 @@ extension [UInt8] {
     fileprivate mutating func append(_ byte: UInt8, escaping: (UInt8) -> Bool) {
         if escaping(byte) { append(UInt8(ascii: "\\")) }
         append(byte)
+    }
+
+    /// Appends an array without a reference to it.
+    @inline(__always)
+    fileprivate mutating func append(bytesOf other: borrowing [UInt8]) {
+        // Safety: the bytes of an array that stays.
+        unsafe other.withUnsafeBufferPointer { unsafe append(contentsOf: $0) }
     }
 
     /// Asks for room once.

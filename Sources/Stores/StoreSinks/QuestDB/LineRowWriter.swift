@@ -65,7 +65,8 @@ package struct LineRowWriter: BlockRowWriter {
         rows.begin()
     }
 
-    /// The column of the next value.
+    /// The column of the next value. A pattern is compared in place, `==` of another module is a
+    /// call.
     @inline(__always)
     private func column(_ isFit: (QuestDBColumn.Kind) -> Bool) -> Column {
         precondition(isFit(columns[next].kind), "another type for \(columns[next].name.text)")
@@ -82,7 +83,7 @@ package struct LineRowWriter: BlockRowWriter {
     package mutating func null() { pass() }
 
     package mutating func bool(_ value: Bool) {
-        rows.bool(column { $0 == .boolean }.name, value)
+        rows.bool(column { if case .boolean = $0 { true } else { false } }.name, value)
         pass()
     }
 
@@ -91,8 +92,10 @@ package struct LineRowWriter: BlockRowWriter {
 
     package mutating func int64(_ value: Int64) {
         // A time that is a number elsewhere.
-        if columns[next].kind == .time { return timestamptz(Timestamp(nanoseconds: value)) }
-        rows.integer(column { $0 == .long }.name, value)
+        if case .time = columns[next].kind {
+            return timestamptz(Timestamp(nanoseconds: value))
+        }
+        rows.integer(column { if case .long = $0 { true } else { false } }.name, value)
         pass()
     }
 
@@ -104,11 +107,12 @@ package struct LineRowWriter: BlockRowWriter {
     package mutating func text(_ value: RawSpan) { add(value) }
 
     private mutating func add(_ text: RawSpan) {
-        let column = column { $0 == .symbol || $0 == .varchar }
-        if column.kind == .symbol {
-            rows.symbol(column.name, text)
-        } else {
-            rows.text(column.name, text)
+        let column = columns[next]
+        switch column.kind {
+        case .symbol: rows.symbol(column.name, text)
+        case .varchar: rows.text(column.name, text)
+        case .long, .boolean, .decimal, .time:
+            preconditionFailure("another type for \(column.name.text)")
         }
         pass()
     }
@@ -157,7 +161,7 @@ package struct LineRowWriter: BlockRowWriter {
     }
 
     private mutating func time(_ nanoseconds: Int64) {
-        let column = column { $0 == .time }
+        let column = column { if case .time = $0 { true } else { false } }
         if column.isTime {
             rows.designate(nanoseconds, column.name)
         } else {

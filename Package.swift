@@ -378,7 +378,8 @@ let others: [Tests] = [
         ]),
     jointTests(
         "ServicesNightTests", tier: .night,
-        uses: ["ServicesTests", "TapeBenchmark", "ServiceRuntime", "Primitives", "TestSupport"]),
+        uses: ["ServicesTests", "TapeBenchmark", "ServiceRuntime", "Primitives", "TestSupport"],
+        beside: ["helm_chart.py"]),
     jointTests(
         "IntegrationTests", tier: .stacks,
         uses: [

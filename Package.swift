@@ -372,9 +372,9 @@ let others: [Tests] = [
             "ProviderKit", "TestSupport", "YAMLFile",
         ],
         beside: [
-            "compose_scripts.py", "progress_scripts.py", "record_scripts.py", "release_scripts.py",
-            "scale_scripts.py", "scaling_scripts.py", "validate_sbom.py",
-            "Kubernetes/validate_manifests.py", "Kubernetes/schemas",
+            "compose_scripts.py", "kubernetes_scripts.py", "progress_scripts.py",
+            "record_scripts.py", "release_scripts.py", "scale_scripts.py", "scaling_scripts.py",
+            "validate_sbom.py", "Kubernetes/validate_manifests.py", "Kubernetes/schemas",
         ]),
     jointTests(
         "ServicesNightTests", tier: .night,

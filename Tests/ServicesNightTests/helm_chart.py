@@ -252,6 +252,14 @@ class Values(unittest.TestCase):
                 self.assertEqual(sorted({*after} - {*before}), expected)
                 self.assertEqual({"/".join(key.split("/")[:2]) for key in found}, set(expected))
 
+    def test_the_values_of_the_guide_are_taken(self):
+        guide = (CHART / "README.md").read_text()
+        values = yaml.safe_load(re.search(r"(?s)<<end\n(.*?)\nend\n", guide)[1])
+        chart.validate_schema(values)
+        data = {name: rendered(values)[f"ConfigMap/{name}"]["data"] for name in ("store-writer", "cockpit")}
+        self.assertEqual({name: each["POSTGRES_HOST"] for name, each in data.items()},
+                         dict.fromkeys(data, values["settings"]["all"]["POSTGRES_HOST"]))
+
     def test_what_a_release_pins_stays_until_a_tag_is_said(self):
         with tempfile.TemporaryDirectory() as folder:
             chart.save_dir(folder)

@@ -97,7 +97,7 @@
 {{- $read := list -}}
 {{- range regexFindAll "\"configMap(Key)?(Ref)?\":{[^}]*}" (toJson $pod) -1 -}}
 {{- $map := regexFind "\"name\":\"[^\"]*" . | trimPrefix "\"name\":\"" -}}
-{{- /* A gateway reads its instruments again when it is told to. */ -}}
+{{- /* A gateway reads its instruments again by SIGHUP. */ -}}
 {{- if and (ne $map "instruments") (hasKey $.state.settings $map) -}}
 {{- $read = append $read (get $.state.settings $map) -}}
 {{- end -}}

@@ -161,7 +161,7 @@ class Try(unittest.TestCase):
             (["create secret", 1, "forbidden"], "forbidden", False),
             (["'ibkr-simulated'", 0, "0"], "not within 300 s: ticks of the simulator are rows", False),
             (["'ibkr-simulated'", 0, "5"], "not within 300 s: rows come after the end of store-writer-0", False),
-            (["'load'", 0, str(TICKS - 1)], f"not within 300 s: all {TICKS} ticks of the load are rows", False),
+            (["'load'", 0, str(TICKS - 1)], f"not within 320 s: all {TICKS} ticks of the load are rows", False),
             (["'load'", 0, str(TICKS + 1)], f"FAIL  each of {TICKS} ticks of the load is a row: 61 rows", True),
             (["/dev/tcp/nats/4222", 0, "shut"], "FAIL  a pod connects to whom its policies name", True),
             (["delete pod nats-0", 1, "evicted"], "evicted", False),

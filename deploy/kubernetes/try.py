@@ -146,9 +146,10 @@ def end_each(space, report):
             report.add(True, f"{pod} is ended, and another one is ready", f"rows come {passed:.0f} s after that")
 
 
-def end(space, report, total):
+def end(space, report, options):
+    total = options.rate * options.seconds
     eventually(f"all {total} ticks of the load are rows", lambda: space.stored(LOAD) >= total,
-               cluster.CATCH_UP_SECONDS, 3)
+               options.seconds + cluster.CATCH_UP_SECONDS, 3)
     found = space.stored(LOAD)
     report.add(found == total, f"each of {total} ticks of the load is a row", f"{found} rows")
     space.kubectl("scale", "statefulset", "--selector", f"{COMPONENT}=provider-gateway", "--replicas=0")
@@ -184,7 +185,7 @@ def judge(space, options, report, version):
         apply(space, folder / "loaded", report, "the same with a load", AGAIN_SECONDS)
     eventually("ticks of the load are rows", lambda: space.stored(LOAD) > 0, AGAIN_SECONDS)
     end_each(space, report)
-    end(space, report, options.rate * options.seconds)
+    end(space, report, options)
 
 
 def main(arguments):

@@ -1,6 +1,11 @@
 {{/* What the values say of objects and settings: state, root. */}}
 {{- define "tapeline.values" -}}
 {{- $values := .root.Values -}}
+{{- range $data := .state.settings -}}
+{{- range $key, $value := $data -}}
+{{- $_ := set $data $key (replace ".monitoring.svc:" (printf ".%s.svc:" $values.namespaces.monitoring) $value) -}}
+{{- end -}}
+{{- end -}}
 {{- range $service, $settings := $values.settings -}}
 {{- include "tapeline.settings" (dict "state" $.state "root" $.root "service" $service "settings" $settings) -}}
 {{- end -}}

@@ -2,7 +2,7 @@
 # .local/.
 .DEFAULT_GOAL := help
 .PHONY: help setup servers build programs wheel wheels demo up down status check test night soak sample bench bench-full coverage budget pages format lint clean
-.PHONY: pictures images cluster-up cluster-down cluster-test autoscale-test upgrade-test try-clickhouse try-questdb sbom decoder packages release release-check
+.PHONY: pictures images cluster-up cluster-down cluster-test autoscale-test upgrade-test try-clickhouse try-questdb try-kubernetes sbom decoder packages release release-check
 SHELL := /bin/bash
 
 # All commands use the same flags, because other flags would rebuild everything.
@@ -85,6 +85,9 @@ try-clickhouse: ## Judge a server of ClickHouse as a store, in a database of its
 
 try-questdb: ## Judge a server of QuestDB as a store, with tables of its own: make try-questdb URL=http://host:9000 (USER_NAME; QUESTDB_PASSWORD; REPORT=file)
 	@deploy/questdb/try.py '$(URL)' $(if $(USER_NAME),--user '$(USER_NAME)') $(if $(REPORT),--report '$(REPORT)')
+
+try-kubernetes: ## Judge Tapeline on the Kubernetes of KUBECONFIG, in a namespace of its own (REGISTRY=host:port/prefix; TAG; REPORT=file)
+	@deploy/kubernetes/try.py $(if $(REGISTRY),--registry '$(REGISTRY)') $(if $(TAG),--tag '$(TAG)') $(if $(REPORT),--report '$(REPORT)')
 
 images: ## Pin the images of others to the digests of their versions (asks their registries; deploy/images.env)
 	@deploy/images.py --digests

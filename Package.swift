@@ -372,13 +372,14 @@ let others: [Tests] = [
             "ProviderKit", "TestSupport", "YAMLFile",
         ],
         beside: [
-            "compose_scripts.py", "progress_scripts.py", "record_scripts.py", "release_scripts.py",
-            "scale_scripts.py", "scaling_scripts.py", "validate_sbom.py",
-            "Kubernetes/validate_manifests.py", "Kubernetes/schemas",
+            "compose_scripts.py", "kubernetes_scripts.py", "progress_scripts.py",
+            "record_scripts.py", "release_scripts.py", "scale_scripts.py", "scaling_scripts.py",
+            "validate_sbom.py", "Kubernetes/validate_manifests.py", "Kubernetes/schemas",
         ]),
     jointTests(
         "ServicesNightTests", tier: .night,
-        uses: ["ServicesTests", "TapeBenchmark", "ServiceRuntime", "Primitives", "TestSupport"]),
+        uses: ["ServicesTests", "TapeBenchmark", "ServiceRuntime", "Primitives", "TestSupport"],
+        beside: ["helm_chart.py"]),
     jointTests(
         "IntegrationTests", tier: .stacks,
         uses: [

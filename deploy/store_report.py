@@ -1,4 +1,4 @@
-"""What the judges of a real server (clickhouse/try.py, questdb/try.py) have in common."""
+"""What the judges of a real server (clickhouse/try.py, questdb/try.py, kubernetes/try.py) have in common."""
 
 import http.client
 import pathlib

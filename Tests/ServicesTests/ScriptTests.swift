@@ -6,7 +6,7 @@ import Testing
     /// Each `<subject>_scripts.py` beside this file.
     @Test(
         "what a script decides, writes and draws follows from its figures",
-        arguments: ["compose", "progress", "record", "release", "scale", "scaling"])
+        arguments: ["compose", "kubernetes", "progress", "record", "release", "scale", "scaling"])
     func rules(subject: String) throws {
         let tests = "\(ServerPrograms.checkout)/Tests/ServicesTests/\(subject)_scripts.py"
         // Failed tests show in its exit status and in its output.

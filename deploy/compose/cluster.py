@@ -210,10 +210,8 @@ def stop_in_order(cluster, *services):
             raise Failure(f"{name} did not end in order within {END_SECONDS} s")
 
 
-def audit(cluster, *sources):
-    """Ends the sources, lets the others work off the tape, and checks every row."""
-    report.step("Audit")
-    stop_in_order(cluster, *sources)
+def audited(cluster):
+    """Returns the audit of every row, once the writers have worked off the tape."""
     answer = {}
 
     def is_taken():
@@ -224,6 +222,14 @@ def audit(cluster, *sources):
         return all(check["ok"] for check in answer["checks"] if check["name"].endswith("_taken"))
 
     eventually("the writers have taken all that is on the tape", is_taken, CATCH_UP_SECONDS, 3)
+    return answer
+
+
+def audit(cluster, *sources):
+    """Ends the sources, lets the others work off the tape, and checks every row."""
+    report.step("Audit")
+    stop_in_order(cluster, *sources)
+    answer = audited(cluster)
     for check in answer["checks"]:
         report.line(f"{'ok  ' if check['ok'] else 'FAIL'} {check['found']:>9}  {check['sentence']}"
                     + (f": {check['detail']}" if not check["ok"] else ""))

@@ -23,6 +23,7 @@ PLACES = [
     ("services/*/Dockerfile", "ARG VERSION=", ""),
     ("deploy/docker/*.Dockerfile", "ARG VERSION=", ""),
     ("deploy/kubernetes/components/production/kustomization.yaml", "newTag: ", ""),
+    ("deploy/kubernetes/Chart.yaml", "ersion: ", ""),
 ]
 # A digest belongs to one version, so it goes with it.
 DIGEST = r"(?:\n +digest: sha256:[0-9a-f]{64})?"

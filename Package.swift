@@ -347,7 +347,7 @@ let others: [Tests] = [
     serverTests(
         of: "Cockpit",
         uses: frame + tape + support + ["LatestValues", "ValkeyClient"]
-            + ["DeadLetters", "DeploymentWatch", "HTTPClient", "StoredBars"],
+            + ["DeadLetters", "DeploymentWatch", "HTTPClient", "PostgresClient", "StoredBars"],
         beside: ["pictures.py", "tables.py", "gzip_client.py", "scripts.mjs"]),
     tests(
         of: "TapelineTool",

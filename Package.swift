@@ -348,7 +348,7 @@ let others: [Tests] = [
         of: "Cockpit",
         uses: frame + tape + support + ["LatestValues", "ValkeyClient"]
             + ["DeadLetters", "DeploymentWatch", "HTTPClient", "PostgresClient", "StoredBars"],
-        beside: ["pictures.py", "tables.py", "gzip_client.py", "scripts.mjs"]),
+        beside: ["every.py", "pictures.py", "tables.py", "gzip_client.py", "scripts.mjs"]),
     tests(
         of: "TapelineTool",
         uses: frame + tape + support + [
@@ -393,7 +393,7 @@ let others: [Tests] = [
         "StoreWriterNightTests", tier: .night, uses: ["StoreWriterServerTests"] + codec + support),
     jointTests(
         "TapelineToolNightTests", tier: .night,
-        uses: ["TapelineTool", "TapelineToolTests", "Primitives", "TestSupport"],
+        uses: ["TapelineTool", "TapelineToolTests", "CockpitServerTests"] + model + support,
         beside: ["browse.py"]),
     jointTests(
         "ForeignEngineTests", tier: .night,

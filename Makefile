@@ -2,7 +2,7 @@
 # .local/.
 .DEFAULT_GOAL := help
 .PHONY: help setup servers build programs wheel wheels demo up down status check test night soak sample bench bench-full coverage budget pages format lint clean
-.PHONY: pictures images cluster-up cluster-down cluster-test autoscale-test upgrade-test try-clickhouse try-questdb try-kubernetes sbom decoder packages release release-check
+.PHONY: pictures pictures-all images cluster-up cluster-down cluster-test autoscale-test upgrade-test try-clickhouse try-questdb try-kubernetes sbom decoder packages release release-check
 SHELL := /bin/bash
 
 # All commands use the same flags, because other flags would rebuild everything.
@@ -106,6 +106,9 @@ release-check: setup ## Check the workflows, and run the scripts of the release'
 
 pictures: setup ## Draw the pictures of docs/cockpit.md from made data (builds the tests)
 	@TAPELINE_PICTURES=docs/pictures swift test --filter CockpitServerTests.PictureTests
+
+pictures-all: setup ## Draw every page of the cockpit, well and with each of 12 faults, into .local/pictures
+	@TAPELINE_EVERY_PICTURE=.local/pictures swift test --filter CockpitServerTests.PictureTests/drawAll
 
 .PHONY: golden
 golden: setup ## Make the golden files of the formats again, after a change of one (builds the tests)

@@ -347,8 +347,8 @@ let others: [Tests] = [
     serverTests(
         of: "Cockpit",
         uses: frame + tape + support + ["LatestValues", "ValkeyClient"]
-            + ["DeadLetters", "DeploymentWatch", "HTTPClient", "StoredBars"],
-        beside: ["pictures.py", "tables.py", "gzip_client.py", "scripts.mjs"]),
+            + ["DeadLetters", "DeploymentWatch", "HTTPClient", "PostgresClient", "StoredBars"],
+        beside: ["every.py", "pictures.py", "tables.py", "gzip_client.py", "scripts.mjs"]),
     tests(
         of: "TapelineTool",
         uses: frame + tape + support + ["SimulationKit", "YAMLFile"] + [
@@ -394,7 +394,7 @@ let others: [Tests] = [
         "StoreWriterNightTests", tier: .night, uses: ["StoreWriterServerTests"] + codec + support),
     jointTests(
         "TapelineToolNightTests", tier: .night,
-        uses: ["TapelineTool", "TapelineToolTests", "Primitives", "TestSupport"],
+        uses: ["TapelineTool", "TapelineToolTests", "CockpitServerTests"] + model + support,
         beside: ["browse.py"]),
     jointTests(
         "ForeignEngineTests", tier: .night,

@@ -126,7 +126,8 @@ import Testing
             let service = try TestService(Main.description, files.merging(more) { $1 })
             let settings = try CockpitSettings(service.context.configuration)
             let feed = try EventFeed(instance: "a")
-            let site = Site(settings.gate, service.context, Audience(feed), ActionDesk(key: nil)) {
+            let desks = Site.Desks(actions: ActionDesk(key: nil))
+            let site = Site(settings.gate, service.context, Audience(feed), desks) {
                 _, _, _ in nil
             }
             let request = WebRequest(method: "GET", path: "/", headers: ["host": "localhost"])

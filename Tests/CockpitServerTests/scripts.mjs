@@ -236,3 +236,27 @@ cache.take(far);
 assert.deepEqual([cache.bars.length, cache.earlier], [1, "m99"]);
 cache.forget();
 assert.deepEqual([times(), cache.earlier], ["", undefined]);
+
+// An answer in SQL: what is a number, what a line is drawn over, and what other programs read.
+const answer = await script("answer.js");
+const asked = [["2026-03-02 14:41:00+00", "2", null], ["2026-03-02 14:40:00+00", "1.5", "-3"],
+  [null, "7", "x"]];
+assert.deepEqual(answer.numberColumns(["ts", "a", "b"], asked), [1]);
+assert.deepEqual(answer.numberColumns(["ts", "a", "b"], asked.slice(0, 2)), [1, 2]);
+assert.deepEqual(answer.numberColumns(["a"], [[null]]), []);
+for (const [text, time] of [["1970-01-01", 0], ["1970-01-01 00:01:00", 60],
+  ["1970-01-01 00:00:01.5+00", 1.5], ["1970-01-01 01:00:00+01", 0]]) {
+  assert.equal(answer.seconds(text), time, text);
+}
+const start = Date.UTC(2026, 2, 2, 14, 40) / 1000;
+assert.deepEqual(answer.linesOf(["ts", "a", "b"], asked.slice(0, 2)), { isTime: true,
+  x: [start, start + 60],
+  lines: [{ name: "a", values: [1.5, 2] }, { name: "b", values: [-3, null] }] });
+assert.deepEqual(answer.linesOf(["a"], [["1"], ["4e1"]]), { isTime: false, x: [0, 1],
+  lines: [{ name: "a", values: [1, 40] }] });
+assert.equal(answer.linesOf(["ts", "a"], asked.slice(0, 1)), undefined);
+assert.equal(answer.linesOf(["b"], [["x"], ["y"]]), undefined);
+assert.equal(answer.linesOf(["a", "b", "c", "d", "e"], Array(2).fill(Array(5).fill("1")))
+  .lines.length, answer.linesMax);
+assert.equal(answer.csvOf(["a", 'b"'], [[null, ""], ["=1", "-1e5"], ["-x", "a,\n"]]),
+  'a,"b"""\n,""\n\'=1,-1e5\n\'-x,"a,\n"\n');

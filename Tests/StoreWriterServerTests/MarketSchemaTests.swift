@@ -160,6 +160,17 @@ struct MarketSchemaTests {
         #expect((1...600).contains(pages), "\(plan)")
     }
 
+    @Test("the questions that the cockpit begins with can be asked")
+    func ready() throws {
+        let database = try database("market_ready")
+        let page = try CheckoutFiles.text("services/cockpit/CPages/files/sql.html")
+        let questions = page.matches(of: /<option value="([^"]+)">/)
+        #expect(questions.count == 10)
+        for question in questions {
+            #expect(try read(database, "\(question.1)") == "", "\(question.1)")
+        }
+    }
+
     @Test("each question of docs/data.md has one answer in SQL and Python")
     func questions() throws {
         let database = try database("market_questions")

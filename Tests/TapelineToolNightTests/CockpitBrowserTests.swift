@@ -28,7 +28,8 @@ struct CockpitBrowserTests {
         let tool = "\(FileSystem.folder(of: try Checkout.ownExecutable()))/tapeline"
         let home = ["--name", "browsed", "--home", folder.path]
         defer { _ = try? run(tool, ["down"] + home) }
-        let up = try run(tool, ["up", "--set", "SYNTHETIC_RATE=100"] + home)
+        let keys = ["SYNTHETIC_RATE=100", "COCKPIT_SQL=true"].flatMap { ["--set", $0] }
+        let up = try run(tool, ["up"] + keys + home)
         let line = try #require(
             up.split(separator: "\n").first { $0.hasPrefix("look:  ") }, "\(up)")
         let browsed = try ServerProcess(

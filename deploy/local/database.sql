@@ -59,6 +59,8 @@ SELECT 'CREATE EXTENSION IF NOT EXISTS timescaledb'
 WHERE EXISTS (SELECT FROM pg_available_extensions WHERE name = 'timescaledb')
 \gexec
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+-- What a person asks in SQL may not end sessions of the same role.
+REVOKE EXECUTE ON FUNCTION pg_cancel_backend(integer), pg_terminate_backend(integer, bigint) FROM PUBLIC;
 -- The Apache edition cannot run this job and logs an error each time. The table of its jobs differs
 -- between releases.
 SELECT format('UPDATE %s SET scheduled = false WHERE id = 3', place)

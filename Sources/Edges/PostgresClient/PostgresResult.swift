@@ -82,6 +82,11 @@ struct ResultHandle: ~Copyable {
         all.rowCount += Int(max(0, rows))
     }
 
+    /// The values of the only row that there is in single-row mode.
+    var firstRow: [String?] {
+        (0..<(unsafe PQnfields(pointer))).map { value(0, $0) }
+    }
+
     private func value(_ row: Int32, _ column: Int32) -> String? {
         guard unsafe PQgetisnull(pointer, row, column) == 0 else { return nil }
         return unsafe text(PQgetvalue(pointer, row, column))

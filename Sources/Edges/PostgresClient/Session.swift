@@ -135,12 +135,17 @@ extension Session {
 
 extension Session {
     /// Waits until the socket is ready for `events`, or has failed. Returns the events of `poll`.
-    /// At the deadline, closes the handle and throws.
+    /// At the deadline, or when it is not wanted any more, closes the handle and throws.
     @discardableResult
     func wait(
-        for events: Int16, _ operation: String, _ deadline: Deadline
+        for events: Int16, _ operation: String, _ deadline: Deadline,
+        while isWanted: () -> Bool = { true }
     ) throws(PostgresError) -> Int16 {
         while true {
+            guard isWanted() else {
+                close()
+                throw .closed(operation: operation, peer: peer)
+            }
             guard let milliseconds = deadline.millisecondsLeft else {
                 close()
                 throw .timeout(operation: operation, peer: peer, after: deadline.allowed)
@@ -175,11 +180,11 @@ extension Session {
 
     /// Returns the next result of the sent statements; `nil` when all have been read.
     func nextResult(
-        _ operation: String, _ deadline: Deadline
+        _ operation: String, _ deadline: Deadline, while isWanted: () -> Bool = { true }
     ) throws(PostgresError) -> ResultHandle? {
         guard let open = unsafe handle else { throw .closed(operation: operation, peer: peer) }
         while unsafe PQisBusy(open) != 0 {
-            try wait(for: Int16(POLLIN), operation, deadline)
+            try wait(for: Int16(POLLIN), operation, deadline, while: isWanted)
             // A failed read ends the wait; the result then contains the server's last message.
             if unsafe PQconsumeInput(open) == 0 { break }
         }

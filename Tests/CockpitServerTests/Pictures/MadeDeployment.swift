@@ -6,8 +6,7 @@ import TestSupport
 @testable import CockpitTests
 
 /// A deployment of two sources, three operators and two writers, as it would be seen in one second
-/// after another. All numbers follow from a seed. With a fault, one source is away and an operator
-/// was killed a moment ago.
+/// after another. All numbers follow from a seed.
 struct MadeDeployment {
     static let partitions = 16
     /// The wall clock at the first look.
@@ -15,12 +14,14 @@ struct MadeDeployment {
     private static let operators = ["worker-a", "worker-b", "worker-c"]
     private static let writers = ["writer-a", "writer-b"]
 
-    let hasFault: Bool
+    let fault: PlantedFault?
+    var isBrokerAway: Bool { fault?.isBrokerAway ?? false }
+    private var isOperatorGone: Bool { fault?.isOperatorGone ?? false }
     /// Ticks per second of each partition.
     private let rates: [UInt64]
 
-    init(seed: UInt64, hasFault: Bool) {
-        self.hasFault = hasFault
+    init(seed: UInt64, fault: PlantedFault? = nil) {
+        self.fault = fault
         var random = SeededRandom(seed: seed)
         rates = (0..<Self.partitions).map { partition in
             partition == 5 ? 640 : UInt64.random(in: 60...180, using: &random)
@@ -36,7 +37,7 @@ struct MadeDeployment {
         sighting.partitions = Self.partitions
         sighting.sources = [
             source("binance", seconds, share: 0.7, silent: 0),
-            source("ib", seconds, share: 0.3, silent: hasFault ? 94 : 0),
+            source("ib", seconds, share: 0.3, silent: isBrokerAway ? 94 : 0),
         ]
         let total = rates.reduce(0, +)
         sighting.bars = Sighting.Head(
@@ -45,7 +46,7 @@ struct MadeDeployment {
             changedAt: MadeSighting.time(seconds - 0.6))
         sighting.members = members(seconds)
         sighting.groups = ["operator", "store"].map { name in
-            let waits = hasFault && name == "operator"
+            let waits = isOperatorGone && name == "operator"
             let lag = Sighting.Lag(records: waits ? 39_412 : 0, seconds: waits ? 12.4 : 0)
             return Sighting.Group(
                 name: name, reportedAt: MadeSighting.time(seconds - 0.3), ticks: lag,
@@ -63,6 +64,7 @@ struct MadeDeployment {
         sighting.services = MadeSighting.known(
             try services(seconds, ticks: UInt64(seconds) * total), at: seconds - 0.5)
         sighting.shares = shares(seconds)
+        fault?.plant(into: &sighting, at: seconds)
         return sighting
     }
 
@@ -86,7 +88,9 @@ struct MadeDeployment {
     }
 
     /// The operators that are there: with a fault the last one is gone.
-    private var living: [String] { hasFault ? Self.operators.dropLast() : Self.operators }
+    private var living: [String] {
+        isOperatorGone ? Self.operators.dropLast() : Self.operators
+    }
 
     private func members(_ seconds: Double) -> [Sighting.Member] {
         let groups = [("operator", living), ("store", Self.writers)]
@@ -107,7 +111,7 @@ struct MadeDeployment {
         for (partition, rate) in rates.enumerated() {
             shares.ticks[partition] = .init(
                 ordinals: UInt64(seconds * Double(rate)), reportedAt: reported)
-            let waits = hasFault && partition % Self.operators.count == 2
+            let waits = isOperatorGone && partition % Self.operators.count == 2
             let records = waits ? rate * 12 : 0
             shares.lags["operator", default: [:]][partition] = .init(
                 records: records, seconds: waits ? 12.1 : 0, reportedAt: reported)
@@ -136,7 +140,7 @@ struct MadeDeployment {
                 ),
                 page(
                     seconds, "127.0.0.1:8501",
-                    gatewayPage("ib", of: "ibkr", state: hasFault ? "server-lost" : "ready")),
+                    gatewayPage("ib", of: "ibkr", state: isBrokerAway ? "server-lost" : "ready")),
             ]
         return pages
     }
@@ -159,7 +163,7 @@ struct MadeDeployment {
             """
         }
         let states = partitions.map { partition in
-            let taken = hasFault && partition % Self.operators.count == 2
+            let taken = isOperatorGone && partition % Self.operators.count == 2
             return """
                 {"partition":\(partition),"scope":"partition",
                 "previous_owner":\(taken ? "\"worker-c\"" : "null"),
@@ -178,7 +182,8 @@ struct MadeDeployment {
         {"service":"provider-gateway","ready":true,"gateway":{"source":"\(source)",
         "role":"active","provider":"\(provider)","finished":false,"newest":\(newest(source)),
         "spool":{"ticks":0},"providers":{"\(provider)":{"state":"\(state)","instruments":[]}}},
-        "lag":{"operator":{"lag":\(hasFault ? 39_412 : 0),"lag_seconds":\(hasFault ? 12.4 : 0)},
+        "lag":{"operator":{"lag":\(isOperatorGone ? 39_412 : 0),
+        "lag_seconds":\(isOperatorGone ? 12.4 : 0)},
         "store":{"lag":0,"lag_seconds":0}}}
         """
     }
@@ -217,7 +222,7 @@ struct MadeDeployment {
     private var gaps: GapList {
         let begin = Double(Self.begun.nanoseconds) / 1e9
         var gaps: [GapList.Gap] = []
-        if hasFault {
+        if isBrokerAway {
             for symbol in ["AAPL", "MSFT", "NVDA", "SPY"] {
                 gaps.append(
                     .init(

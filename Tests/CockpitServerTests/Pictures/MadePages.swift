@@ -33,7 +33,11 @@ extension MadeDeployment {
                 ChoicesDocument(choices: choices).json, sighting.now),
             "/latest.json": Self.answer(try latest.json, sighting.now),
             "/actions.json": actions.json,
-            "/me.json": ActionAnswers.person(.person("alice"), isOn: true).json,
+            "/me.json": ActionAnswers.person(
+                .person("alice"), isOn: true, asks: .machine
+            ).json,
+            "/market.json": try market(sighting.now).json,
+            "/asked.json?1": Self.tables, "/asked.json?2": Self.asked,
         ]
     }
 
@@ -51,7 +55,7 @@ extension MadeDeployment {
 
     /// The section of a gateway about its newest ticks.
     func newest(_ source: String) -> String {
-        let isAway = hasFault && source == "ib"
+        let isAway = isBrokerAway && source == "ib"
         let names = source == "ib" ? Self.symbols : Self.coins
         let ages: [Double] = names.indices.map { index in
             let place = Double(index)
@@ -71,6 +75,59 @@ extension MadeDeployment {
             {"seconds":3600,"instruments":\(count(600, 3_600))}],
             "oldest":[\(oldest.joined(separator: ","))]}
             """
+    }
+
+    // MARK: market and SQL
+
+    private func market(_ now: MonotonicTime) throws -> MarketDocument {
+        var random = SeededRandom(seed: 41)
+        let time = Self.wall(Double(PictureSite.seconds))
+        var rows: [(key: MarketBoard.Key, row: MarketBoard.Row)] = []
+        for (place, symbol) in (Self.symbols + Self.coins).enumerated() {
+            let source = place < Self.symbols.count ? "ib" : "binance"
+            var row = MarketBoard.Row()
+            var price = Double(180 + place * 7)
+            row.dayOpen = price
+            for _ in 0..<MarketBoard.slotsMax {
+                price += Double.random(in: -0.4...0.4, using: &random)
+                row.line.append(Float(price))
+            }
+            row.number = (price * 100).rounded() / 100
+            row.price = "\(row.number ?? 0)"
+            row.tradesPerSecond = Double(place % 5) + 0.4
+            let isAway = isBrokerAway && source == "ib"
+            row.heardAt = Timestamp(
+                nanoseconds: time.nanoseconds - (isAway ? 94 : 1) * Self.nanoseconds)
+            let key = MarketBoard.Key(
+                symbol: try #require(Symbol(symbol)), source: try #require(SourceName(source)))
+            rows.append((key, row))
+        }
+        return MarketDocument(
+            page: .init(total: rows.count, rows: rows), question: try MarketQuestion([:]),
+            all: rows.count, hidden: 0, readAt: now, problem: nil)
+    }
+
+    private static func rows(_ columns: [String], _ rows: [[String?]]) -> [UInt8] {
+        var document = AskedDocument(columns: columns)
+        for row in rows { _ = document.take(row) }
+        return document.json(seconds: 0.04, at: wall(Double(PictureSite.seconds)))
+    }
+
+    private static var tables: [UInt8] {
+        rows(
+            ["relname", "obj_description", "string_agg"],
+            [
+                ["candles", "A row per bar, in its last version.", "ts timestamptz, symbol text"],
+                ["latest_trades", "The last trade of each symbol.", "symbol text, price numeric"],
+                ["open_gaps", "What is missing now.", "symbol text, from_time timestamptz"],
+            ])
+    }
+
+    private static var asked: [UInt8] {
+        let prices = (symbols + coins).enumerated().map { place, symbol -> [String?] in
+            [symbol, "2026-03-02 14:59:5\(place % 10).25+00", "\(180 + place * 7).\(place)"]
+        }
+        return rows(["symbol", "ts", "price"], prices)
     }
 
     // MARK: latest values

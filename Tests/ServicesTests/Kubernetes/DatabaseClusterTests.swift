@@ -128,7 +128,8 @@ struct DatabaseClusterTests {
             SELECT datname, datdba::regrole, unnest(datacl)::text FROM pg_database
             WHERE datname = 'tapeline' ORDER BY 3;
             SELECT nspname, unnest(nspacl)::text FROM pg_namespace
-            WHERE nspname = 'public' ORDER BY 2
+            WHERE nspname = 'public' ORDER BY 2;
+            SELECT proname, proacl FROM pg_proc WHERE proname LIKE 'pg_%_backend' ORDER BY 1
             """
         let expected = try ours.psql(rights, database: "tapeline")
         #expect(expected.contains("tapeline_writer") && expected.contains("tapeline_cockpit"))

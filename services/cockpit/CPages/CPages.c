@@ -19,6 +19,9 @@ static const struct page_file files[] = {
     {"alerts.js", (const unsigned char[]){
 #embed "files/alerts.js" suffix(, 0)
     }},
+    {"answer.js", (const unsigned char[]){
+#embed "files/answer.js" suffix(, 0)
+    }},
     {"bar-cache.js", (const unsigned char[]){
 #embed "files/bar-cache.js" suffix(, 0)
     }},
@@ -132,6 +135,12 @@ static const struct page_file files[] = {
     }},
     {"spark.js", (const unsigned char[]){
 #embed "files/spark.js" suffix(, 0)
+    }},
+    {"sql.html", (const unsigned char[]){
+#embed "files/sql.html" suffix(, 0)
+    }},
+    {"sql.js", (const unsigned char[]){
+#embed "files/sql.js" suffix(, 0)
     }},
     {"store.html", (const unsigned char[]){
 #embed "files/store.html" suffix(, 0)

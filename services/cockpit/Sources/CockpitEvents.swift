@@ -43,6 +43,14 @@ extension ServiceEvent {
                 + "descriptors left", ("file", .text(path)))
     }
 
+    /// Reports what a person has asked the database.
+    static func sqlAnswered(person: String, origin: String, sql: String, outcome: String) -> Self {
+        Self(
+            .info, "cockpit.sql", "the database was asked in SQL", ("person", .text(person)),
+            ("from", .text(origin)), ("sql", .text(String(sql.prefix(300)))),
+            ("outcome", .text(outcome)))
+    }
+
     /// Reports what came of an action, whoever asked for it.
     static func actionAnswered(request: ActionRequest, answer: ActionAnswer) -> Self {
         Self(

@@ -42,6 +42,7 @@ struct CockpitSettings: Sendable {
     let calendars: SourceCalendars
     /// By which requests for actions are proven. `nil`: people can change nothing.
     let actions: ActionKey?
+    let sql: AskRight
     let postgres: PostgresConfiguration
     let valkey: ValkeyConfiguration
     let namespace: String
@@ -86,6 +87,9 @@ struct CockpitSettings: Sendable {
                 "COCKPIT_ACTIONS", .flag, default: "false", group: "Cockpit",
                 "true: people can act, by a process that runs 'tapeline actions serve'."),
             ConfigurationKey(
+                "COCKPIT_SQL", .flag, default: "false", group: "Cockpit",
+                "true: people can ask the database in SQL; POSTGRES_USER has to be one that reads."),
+            ConfigurationKey(
                 "COCKPIT_PEOPLE", .text, group: "Cockpit",
                 "Path of the people with a token of their own: lines name:sha256 of the token."),
             ConfigurationKey(
@@ -120,6 +124,7 @@ struct CockpitSettings: Sendable {
             try ValkeyConfiguration.check(host: $0.text("VALKEY_HOST"), named: "VALKEY_HOST")
         },
         .of { try actors($0) }, .of { _ = try actions($0) }, .of { _ = try people($0) },
+        .of { _ = try asking($0) },
         .of { _ = try personHeader($0) },
     ]
 
@@ -145,6 +150,7 @@ struct CockpitSettings: Sendable {
         calendars = try SourceCalendars(configuration.list("COCKPIT_CALENDARS"))
         try Self.actors(configuration)
         actions = try Self.actions(configuration)
+        sql = try Self.asking(configuration)
         postgres = try Self.database(configuration)
         var valkey = ValkeyConfiguration(
             host: configuration.text("VALKEY_HOST"),
@@ -209,8 +215,7 @@ struct CockpitSettings: Sendable {
     private static func missing(_ configuration: Configuration, isNamed: Bool) -> [String] {
         // The gateway's address proves little: from it come also those who reach a port that was
         // published on all addresses by mistake. So somebody has to be known there, too.
-        let names = ["COCKPIT_PEOPLE", "COCKPIT_PERSON_HEADER"]
-        let isNamed = isNamed || names.contains { configuration.optionalText($0) != nil }
+        let isNamed = isNamed || namesPeople(configuration)
         let hasCarrier =
             !configuration.list("COCKPIT_PROXIES").isEmpty || hasTLS(configuration)
             || configuration.flag("COCKPIT_ON_HOST_LOOPBACK")
@@ -235,11 +240,7 @@ struct CockpitSettings: Sendable {
     /// Somebody has to be able to act where actions are switched on, and be heard.
     private static func actors(_ configuration: Configuration) throws(SettingsError) {
         let isOn = configuration.flag("COCKPIT_ACTIONS")
-        let isNamed = [
-            configuration.optionalText("COCKPIT_PEOPLE"),
-            configuration.optionalText("COCKPIT_PERSON_HEADER"),
-        ].contains { $0 != nil }
-        guard !isOn || isNamed else {
+        guard !isOn || namesPeople(configuration) else {
             throw SettingsError(
                 "COCKPIT_ACTIONS: nobody can act, so set COCKPIT_PEOPLE, or COCKPIT_PERSON_HEADER "
                     + "and COCKPIT_PROXIES")
@@ -250,6 +251,24 @@ struct CockpitSettings: Sendable {
                 "COCKPIT_ACTIONS: 'tapeline actions serve' takes requests of the user "
                     + "\(ActionRequest.user) of NATS alone, and NATS_USER is \(user)")
         }
+    }
+
+    private static func namesPeople(_ configuration: Configuration) -> Bool {
+        ["COCKPIT_PEOPLE", "COCKPIT_PERSON_HEADER"].contains {
+            configuration.optionalText($0) != nil
+        }
+    }
+
+    /// Where others reach the pages, who asks the database has to be known.
+    private static func asking(_ configuration: Configuration) throws(SettingsError) -> AskRight {
+        guard configuration.flag("COCKPIT_SQL") else { return .off }
+        guard let reach = reach(configuration) else { return .machine }
+        guard namesPeople(configuration) else {
+            throw SettingsError(
+                "COCKPIT_SQL: \(reach) can be reached by others, so set COCKPIT_PEOPLE, or "
+                    + "COCKPIT_PERSON_HEADER and COCKPIT_PROXIES")
+        }
+        return .known
     }
 
     private static func people(_ configuration: Configuration) throws(SettingsError) -> People {

@@ -40,7 +40,8 @@ package enum Main {
             gate.hostGateway = try HostGateway.find(ConfigurationFiles.read)
         }
         let site = Site(
-            gate, context, collector.audience, collector.desks.actions
+            gate, context, collector.audience,
+            .init(actions: collector.desks.actions, asked: collector.desks.asked)
         ) { path, parameters, now in
             collector.answer(path, parameters, at: now)
         }

@@ -42,6 +42,7 @@ final class Collector: Sendable {
         let market = MarketDesk()
         let tape: TapeDesk
         let actions: ActionDesk
+        let asked: AskDesk
 
         /// Returns the answer to a question with parameters. `nil` if it is none.
         func answer(
@@ -77,7 +78,8 @@ final class Collector: Sendable {
         audience = Audience(feed)
         desks = Desks(
             tape: TapeDesk(settings),
-            actions: ActionDesk(key: settings.actions, stack: settings.stack))
+            actions: ActionDesk(key: settings.actions, stack: settings.stack),
+            asked: AskDesk(settings.sql))
     }
 
     // MARK: threads
@@ -86,7 +88,8 @@ final class Collector: Sendable {
     func startThreads(_ tapeSettings: TapeSettings) throws(ServiceError) -> [ServiceThread] {
         let (context, settings) = (context, settings)
         let connect = try ServiceThread(name: "connect") { [self] in listen(tapeSettings) }
-        return try startAlerts() + desks.letters.start(self) + desks.actions.start(self) + [
+        let people = try desks.actions.start(self) + desks.asked.start(settings, context)
+        return try startAlerts() + desks.letters.start(self) + people + [
             connect,
             try desks.chart.start(settings, context),
             try desks.tape.start(self),

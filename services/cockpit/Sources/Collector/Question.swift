@@ -68,7 +68,7 @@ struct QuestionMetrics: Sendable {
                 "failed grows: the pages say why. Where nobody runs `tapeline actions serve`, "
                     + "carrier grows by four a minute with actions switched on",
                 by: "question: tape, database, gaps, pages, alerts, chart, letters, replays, "
-                    + "packets, latest, market, actions, carrier; outcome: answered, failed",
+                    + "packets, latest, market, actions, carrier, sql; outcome: answered, failed",
                 labels: [("question", name), ("outcome", outcome)])
         }
         answered = counter("answered")

@@ -30,7 +30,7 @@ enum WebFiles {
         "/": "Overview", "/chart": "Chart", "/gaps": "Gaps", "/feeds": "Feeds",
         "/market": "Market", "/latest": "Latest", "/tape": "Tape",
         "/partitions": "Partitions", "/store": "Store", "/dead": "Dead letters",
-        "/alerts": "Alerts", "/actions": "Actions",
+        "/sql": "SQL", "/alerts": "Alerts", "/actions": "Actions",
     ]
 
     /// The runbooks by their paths, with their names.

@@ -3,15 +3,19 @@ import TapeProtocol
 
 /// What a browser is told about actions.
 enum ActionAnswers {
-    /// Returns who asks, whether actions are switched on, and the stack that commands name.
+    /// Returns who asks, whether actions are switched on, the stack that commands name, and why the
+    /// database cannot be asked in SQL.
     static func person(
-        _ visitor: Sessions.Visitor?, isOn: Bool, stack: String = ""
+        _ visitor: Sessions.Visitor?, isOn: Bool, stack: String = "", asks: AskRight = .off
     ) -> PageAnswer {
         var json = JSONWriter()
         json.object { json in
             json.member("on", isOn)
             if !stack.isEmpty { json.member("stack", stack) }
             if case .person(let name) = visitor { json.member("person", name) }
+            if case .refused(_, let reason) = asks.asker(visitor) {
+                json.member("no_sql", reason)
+            }
         }
         return PageAnswer(json: json.bytes)
     }

@@ -15,7 +15,7 @@ final class Site: Sendable {
                 "accept-encoding", SignIn.keyHeader,
             ] + [personHeader].compactMap(\.self),
             parameters: ChartQuestion.parameters + TapeQuestion.parameters
-                + LatestQuestion.parameters + MarketQuestion.parameters,
+                + LatestQuestion.parameters + MarketQuestion.parameters + AskAnswers.parameters,
             bodyBytesMax: CockpitLimits.bodyBytesMax,
             streamsMax: CockpitLimits.streamsMax)
     }
@@ -47,19 +47,26 @@ final class Site: Sendable {
     /// block.
     typealias Documents = @Sendable (String, [String: String], MonotonicTime) -> PageAnswer?
 
+    /// Where people change something, or ask in SQL.
+    struct Desks: Sendable {
+        let actions: ActionDesk
+        var asked = AskDesk(.off)
+    }
+
     private let gate: Gate
     private let context: ServiceContext
     private let audience: Audience
     private let document: Documents
     private let actions: ActionDesk
+    private let asked: AskDesk
     private let sessions = Mutex(Sessions())
 
     init(
         _ settings: Gate.Settings, _ context: ServiceContext, _ audience: Audience,
-        _ actions: ActionDesk, document: @escaping Documents
+        _ desks: Desks, document: @escaping Documents
     ) {
         self.document = document
-        self.actions = actions
+        (actions, asked) = (desks.actions, desks.asked)
         gate = Gate(settings: settings)
         self.context = context
         self.audience = audience
@@ -90,8 +97,13 @@ final class Site: Sendable {
             if path == "/events" { return .events(Self.headers, isOpen: watch(request)) }
             if path == "/me.json" {
                 let answer = ActionAnswers.person(
-                    visitor, isOn: actions.isOn, stack: actions.stack)
+                    visitor, isOn: actions.isOn, stack: actions.stack, asks: asked.right)
                 return .whole(Self.json(answer, request.headers["if-none-match"]))
+            }
+            if let answer = AskAnswers.look(
+                path, request.parameters, visitor, at: asked, now: now)
+            {
+                return .whole(Self.json(answer, nil))
             }
             if let answer = document(path, request.parameters, now) {
                 return .whole(Self.json(answer, request.headers["if-none-match"]))
@@ -146,6 +158,11 @@ final class Site: Sendable {
             return Self.json(
                 ActionAnswers.submit(
                     request.body, visitor, origin, to: actions, at: context.clock.now()), nil)
+        case "/ask":
+            let origin = gate.origin(of: request)
+            return Self.json(
+                AskAnswers.submit(request.body, visitor, origin, to: asked, at: now), nil)
+        case "/unask": return Self.json(AskAnswers.leave(request.body, visitor, to: asked), nil)
         case _: return Self.text("nothing can be changed here", status: 405)
         }
     }

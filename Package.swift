@@ -30,8 +30,7 @@ let optimisedInRelease: Set = [
     "IBKRProvider", "MassiveProvider", "PolledProvider", "StoredBars", "StreamKit", "TapeListing",
 ]
 
-/// To optimise a module of tests takes three times what it takes to compile it. A night's worlds
-/// win that back, and so do these two.
+/// To optimise tests takes three times their compilation. A night's worlds win it back, and these.
 let optimisedTests: Set = ["TapeProtocolTests", "TidyTests"]
 let isNight = Context.environment["TAPELINE_TIER"] == "night"
 

@@ -146,7 +146,7 @@ def clocks():
     kept = []
 
     def message(sequence, partition, time, source=b"operator"):
-        data = reading.HEADER.pack(0, 88, 1, 1, 0, 0, partition, 2, 0, source)
+        data = reading.HEADER.pack(0, 88, 0, 1, 1, 0, 0, partition, 2, 0, source)
         kept.append(ctypes.create_string_buffer(data, len(data)))
         return transport.Message(ctypes.addressof(kept[-1]), b"md.bars.1", sequence, time, 0, len(data), 0)
 

@@ -15,6 +15,8 @@ from .dbn import export_dbn
 from .desk import Desk, connect, demo, open
 from .errors import DamagedTape, Misfit, NotKnown, NotReachable, Stale, TapeHole, TapelineError
 from .export import Export
+from .follow import Follow
+from .follow_batches import FollowBatch
 from .frames import Table
 from .latest_values import Feed, Latest, LatestValue
 from .live import Live
@@ -29,8 +31,8 @@ from .version import __version__
 
 __all__ = [
     "Batch", "Book", "BookRow", "Coverage", "DamagedTape", "Desk", "Differs", "Explanation", "Export", "Feed",
-    "LaneDifference", "Latest", "LatestValue", "Live", "LiveBatch", "Misfit", "Missing", "NotKnown", "NotReachable",
-    "PriceType", "Proof", "Seam", "Selection", "Simulation", "Stale", "Table", "TapeHole", "TapelineError",
-    "Verified", "__version__", "connect", "demo", "export_dbn", "export_nautilus", "export_tree", "open",
-    "simulate", "verify",
+    "Follow", "FollowBatch", "LaneDifference", "Latest", "LatestValue", "Live", "LiveBatch", "Misfit", "Missing",
+    "NotKnown", "NotReachable", "PriceType", "Proof", "Seam", "Selection", "Simulation", "Stale", "Table",
+    "TapeHole", "TapelineError", "Verified", "__version__", "connect", "demo", "export_dbn", "export_nautilus",
+    "export_tree", "open", "simulate", "verify",
 ]

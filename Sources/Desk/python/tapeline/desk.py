@@ -7,7 +7,7 @@ import os
 import pathlib
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from . import schema, stack as places, times
@@ -17,18 +17,18 @@ from .columns import PriceType, batch, checked_price
 from .coverage import overlaps, stretches
 from .database import Database
 from .errors import TapelineError
+from .follow import LEASE_SECONDS, Follow
+from .follow_batches import FollowWanted
 from .frames import Table
 from .heads import Heads
 from .latest import KINDS, HotState, Latest, nanoseconds
 from .live import Live
 from .recording import Recording
-from .selection import MissingPolicy, Selection, Wanted
+from .selection import MissingPolicy, Names, Selection, Wanted, names as _names, word as _word
 from .tape import Tape
 from .times import Time
 from .tool import TIME_LIMIT, Explanation, Proof, ask
 from .valkey import Valkey
-
-Names = str | Iterable[str] | None
 
 
 def connect(
@@ -62,16 +62,20 @@ def connect(
         own.link().close()
         is_local = bool(stack or home) or not (
             url or nats or os.environ.get("TAPELINE_NATS") or os.environ.get("NATS_URL"))
-        return Desk(own, lambda: own, lambda: _hot(valkey, stack, home, own.namespace, lambda: own, is_local))
+
+        def same(group: str | None = None) -> Tape:
+            return own if group is None else _tape(url or nats, stack, home, namespace, group=group)
+
+        return Desk(own, same, lambda: _hot(valkey, stack, home, own.namespace, lambda: own, is_local))
     found = places.find(url, stack, home, namespace, os.environ)
 
-    def tape_of(url: str | None) -> Tape:
-        return _tape(url, stack, home, found.namespace, is_local=found.stack is not None)
+    def tape_of(group: str | None = None) -> Tape:
+        return _tape(nats, stack, home, found.namespace, is_local=found.stack is not None, group=group)
 
     def hot() -> HotState:
-        return _hot(valkey, stack, home, found.namespace, lambda: tape_of(nats), found.stack is not None)
+        return _hot(valkey, stack, home, found.namespace, tape_of, found.stack is not None)
 
-    desk = Desk(Database(found.parameters, found.namespace, found.stack), lambda: tape_of(nats), hot)
+    desk = Desk(Database(found.parameters, found.namespace, found.stack), tape_of, hot)
     # A wrong address is reported here, and not by the first frame.
     with desk.origin.snapshot():  # type: ignore[union-attr]
         return desk
@@ -79,9 +83,9 @@ def connect(
 
 def _tape(
     url: str | None, stack: str | None, home: str | os.PathLike[str] | None, namespace: str | None,
-    *, is_local: bool = True,
+    *, is_local: bool = True, group: str | None = None,
 ) -> Tape:
-    place = places.find_tape(url, stack, home, namespace, os.environ, is_local=is_local)
+    place = places.find_tape(url, stack, home, namespace, os.environ, is_local=is_local, group=group)
     return Tape(place.address, place.namespace, place.partitions)
 
 
@@ -119,7 +123,7 @@ class Desk:
     """Ticks, bars and gaps of a database, a recording or the tape. Any thread may use it."""
 
     def __init__(
-        self, origin: Database | Recording | Tape, tape: Callable[[], Tape] | None = None,
+        self, origin: Database | Recording | Tape, tape: Callable[..., Tape] | None = None,
         hot: Callable[[], HotState] | None = None,
     ) -> None:
         self.origin, self._tape = origin, tape
@@ -343,6 +347,23 @@ class Desk:
         kinds = self._each_kind(trades, quotes, depth, bars, start, source, tz)
         return Live(self.origin, self._tape(), LiveWanted(kinds, tz, price, missing == "mark", on_slow))
 
+    def follow(
+        self, group: str, *, database: str, kinds: Names, symbols: Names = None, tz: str = "UTC",
+        price: PriceType = "float", missing: MissingPolicy = "raise", lease: float = LEASE_SECONDS,
+    ) -> Follow:
+        """Begins a follower: batches of the tape, each of which is taken exactly once, with the transaction that also
+        moves the position. `group`: as it is registered. `database`: the URL of a PostgreSQL of one's own. `kinds`:
+        "trades", "quotes", "depth", "bars", or "bars 1m". Any number of copies share the partitions; what one has
+        that is away for `lease` seconds goes to the others. A hole raises until `accept` gets it.
+
+            for batch in desk.follow("features", database="postgresql:///mine", kinds=["trades"], symbols=["AAPL"]):
+                batch.execute("INSERT INTO seen SELECT unnest(%s::float8[])", [batch.rows["trades"]["price"]])
+        """
+        if isinstance(self.origin, Recording) or self._tape is None:
+            raise TapelineError("a recording cannot be followed: connect to a database or a tape")
+        wanted = FollowWanted.of(group, _names(kinds, "kinds"), _names(symbols, "symbols"), tz, price, missing)
+        return Follow(self._tape(group), wanted, database, lease)
+
     def latest(
         self, symbols: Names, *, kinds: Names = ("trade", "quote"), source: Names = None,
         fresh: str | float | datetime.timedelta | None = None, gaps: bool = False,
@@ -477,24 +498,3 @@ class Desk:
         return Wanted(
             kind, _names(symbols, "symbols"), _names(source, "source"), start=begin, end=finish, as_of=known, **more
         )
-
-
-def _word(text: str) -> str:
-    """Returns a name that the tool does not take for an option."""
-    if not isinstance(text, str) or not text or text.startswith("-") or "\0" in text:
-        raise TapelineError(f"{text!r} is no name")
-    return text
-
-
-def _names(names: Names, what: str) -> tuple[str, ...]:
-    if names is None:
-        return ()
-    if not isinstance(names, Iterable):
-        raise TapelineError(f"{names!r} is no name ({what})")
-    found = (names,) if isinstance(names, str) else tuple(names)
-    for name in found:
-        if not isinstance(name, str) or not name or "\0" in name:
-            raise TapelineError(f"{name!r} is no name ({what})")
-    if not found:
-        raise TapelineError(f"the list of {what} is empty: leave it out, or write None or '*', for all")
-    return () if "*" in found else tuple(dict.fromkeys(found))

@@ -27,9 +27,9 @@ _END_DOUBT = 10.0
 _PATIENCE = 30.0
 _FETCH_MILLISECONDS = 250
 _UNDEFINED = 2**63 - 1
-HEADER = struct.Struct("<8xQI4xQQqqHBB4x24s")
-"""Of a packet (docs/wire-format.md): checksum, byteCount, epoch, firstOrdinal, watermark, sendTime, partition, kind,
-flags, source."""
+HEADER = struct.Struct("<8xQIIQQqqHBB4x24s")
+"""Of a packet (docs/wire-format.md): checksum, byteCount, tickCount, epoch, firstOrdinal, watermark, sendTime,
+partition, kind, flags, source."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ class Head:
     watermark: int
     sent: int
     flags: int
+    ticks: int = 0
 
     def latest(self, taken: int) -> int:
         """Returns the later one of two times: that of its sending, and this one, at which the tape took it."""
@@ -63,9 +64,10 @@ class Head:
     @staticmethod
     def read(packet: bytes) -> Head:
         """The header with which a packet begins."""
-        _, _, epoch, first, watermark, sent, partition, kind, flags, source = HEADER.unpack_from(packet)
+        _, _, ticks, epoch, first, watermark, sent, partition, kind, flags, source = HEADER.unpack_from(packet)
         return Head(
-            kind, partition, source.rstrip(b"\0").decode(errors="replace"), epoch, first, watermark, sent, flags
+            kind, partition, source.rstrip(b"\0").decode(errors="replace"), epoch, first, watermark, sent, flags,
+            ticks,
         )
 
 
@@ -83,7 +85,7 @@ class Position:
         """The position after a message; None if it is no packet."""
         if message.count < HEADER.size:
             return None
-        checksum, _, epoch, first, *_ = HEADER.unpack(ctypes.string_at(message.bytes, HEADER.size))
+        checksum, _, _, epoch, first, *_ = HEADER.unpack(ctypes.string_at(message.bytes, HEADER.size))
         return Position(message.sequence, checksum, epoch, first)
 
 
@@ -117,7 +119,7 @@ class Reading:
     interrupt, ends the reading: each later step raises.
 
     With `packet`, packets are decoded one by one, and it gets each with the time at which it was known: the time of
-    the tape, which never falls within a partition. The decoders' rows have that time, too."""
+    the tape, which never falls within a partition. The decoders' rows have that time, too. `message` is its message."""
 
     address: TapeAddress
     decoders: list[Decoder]
@@ -128,6 +130,7 @@ class Reading:
     packet: Callable[[Head, int], None] | None = None
     follows: bool = False
     doubts: int = 0
+    message: Message | None = None
     _is_broken: bool = False
     _link: Link | None = None
     _suspect: tuple[str, int, int] | None = None
@@ -282,6 +285,7 @@ class Reading:
                 return hole, message.sequence
             self._times[key] = known
             if head:
+                self.message = message
                 packet(head, known)
         return None, 0
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -17,6 +17,7 @@ from .provenance import Provenance
 from .spool import Spool
 
 MissingPolicy = Literal["raise", "mark", "drop"]
+Names = str | Iterable[str] | None
 
 
 @dataclass(frozen=True)
@@ -213,3 +214,25 @@ class Selection(Readable):
         for batch in self.raw_batches():
             found.add(batch)
         return found.told()
+
+
+def word(text: str) -> str:
+    """Returns a name that the tool does not take for an option."""
+    if not isinstance(text, str) or not text or text.startswith("-") or "\0" in text:
+        raise TapelineError(f"{text!r} is no name")
+    return text
+
+
+def names(given: Names, what: str) -> tuple[str, ...]:
+    """Returns the names of a list, or of one; none: all."""
+    if given is None:
+        return ()
+    if not isinstance(given, Iterable):
+        raise TapelineError(f"{given!r} is no name ({what})")
+    found = (given,) if isinstance(given, str) else tuple(given)
+    for name in found:
+        if not isinstance(name, str) or not name or "\0" in name:
+            raise TapelineError(f"{name!r} is no name ({what})")
+    if not found:
+        raise TapelineError(f"the list of {what} is empty: leave it out, or write None or '*', for all")
+    return () if "*" in found else tuple(dict.fromkeys(found))

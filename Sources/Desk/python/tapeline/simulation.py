@@ -13,11 +13,12 @@ from .batches import Batches, LiveBatch, LiveWanted
 from .columns import Batch, PriceType
 from .coverage import Coverage, Missing
 from .database import Database
-from .desk import Desk, Names
+from .desk import Desk
 from .errors import TapeHole, TapelineError
 from .packet_streams import Packet, Streams, tape_streams
 from .recorded_packets import recorded_streams
 from .recording import Recording
+from .selection import Names
 from .tape import VALUES
 from .times import Time
 from .watermarks import Watermarks

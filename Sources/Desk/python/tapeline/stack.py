@@ -84,10 +84,11 @@ def _check(url: str) -> None:
 
 def find_tape(
     url: str | None, stack: str | None, home: str | os.PathLike[str] | None, namespace: str | None,
-    environment: Mapping[str, str], *, is_local: bool = True,
+    environment: Mapping[str, str], *, is_local: bool = True, group: str | None = None,
 ) -> TapePlace:
     """Returns the tape that is meant: the URL; the stack of this name; TAPELINE_NATS; NATS_URL and the other
-    settings of the services; the local stack that is up, unless the database is another one."""
+    settings of the services; the local stack that is up, unless the database is another one. Of a stack the user is
+    `consumer`, or that of a group that follows the tape."""
     named = namespace or environment.get("MDS_NAMESPACE")
     is_stack = bool(stack or home)
     url = url or (None if is_stack else environment.get("TAPELINE_NATS") or environment.get("NATS_URL"))
@@ -101,13 +102,17 @@ def find_tape(
             "nothing names the NATS of this database: give connect(nats='nats://...'), or set TAPELINE_NATS"
         )
     folder = _stack(stack, home or environment.get("TAPELINE_HOME"))
-    place = folder / "secrets" / "nats-consumer"
+    user = f"consumer-{group}" if group else "consumer"
+    place = folder / "secrets" / f"nats-{user}"
+    if group and not place.exists():
+        raise NotReachable(
+            f"{folder.name} has no user {user} of NATS: 'tapeline groups register {group} --needed no' makes it")
     try:
         port = int(json.loads((folder / "ports.json").read_bytes())["nats"])
         password = place.read_text().strip()
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise NotReachable(f"cannot read where NATS of {folder} is: {error}") from None
-    address = TapeAddress(f"nats://127.0.0.1:{port}", "consumer", password)
+    address = TapeAddress(f"nats://127.0.0.1:{port}", user, password)
     return TapePlace(address, named or _of_service_file(folder, None).namespace, int(text))
 
 

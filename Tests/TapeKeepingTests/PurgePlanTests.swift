@@ -256,6 +256,19 @@ import Testing
         #expect(beside.letGo(below: 600).map(\.floor) == [unneeded(300)])
     }
 
+    @Test("programs of people that are not needed hold nothing back, wherever no store is needed")
+    func follower() {
+        let features = Floor(
+            group: GroupName("features") ?? .store, partition: Partition(0), sequence: 300,
+            isNeeded: false)
+        let beside = plan([floor(800), features], [subject(0, 1_000)])
+        #expect(beside.clearBelow == 800)
+        #expect(beside.letGo(below: 800).map(\.floor) == [features])
+        let alone = plan([floor(700, .operators), features], [subject(0, 1_000)])
+        #expect(alone.clearBelow == 700)
+        #expect(alone.letGo(below: 700).map(\.floor) == [features])
+    }
+
     @Test("of a partition without messages no group is let go, and of one at most of the newest")
     func letGoOfQuiet() {
         let plan = plan(

@@ -155,6 +155,10 @@ import Testing
                 heard.merge(news(listener)) { $1 }
                 return heard == [.ticks(Partition(3)): .init(epoch: 4, lastOrdinal: 10)]
             })
+        // A program of people moves nothing. Its report comes before the next one of its connection.
+        let people = try PositionReporter(other.client, group: "features")
+        let (high, unknown) = try (position(3, 99, epoch: 9), position(5, 99))
+        people.report(now: .at(0)) { [high, unknown] }
         let positions = try [position(3, 12, epoch: 0), position(4, 1), position(3, 11, epoch: 2)]
         second.report(now: .at(0)) { positions }
         #expect(

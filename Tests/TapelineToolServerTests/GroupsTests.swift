@@ -65,6 +65,62 @@ struct GroupsTests {
         #expect(json["groups"]?.array?.first?["problem"]?.string != nil)
     }
 
+    @Test("a group that is not needed is registered so, and asks for a user of NATS")
+    func notNeeded() throws {
+        let bench = try TailBench(NatsServer.shared(), namespace: "groups_d")
+        let said = try runGroups(bench, ["register", "features", "--needed", "no"]).output
+        #expect(said.contains("stay on the tape while there is room"))
+        #expect(said.contains("the user consumer-features of NATS"))
+        func isNeeded() throws -> Bool? {
+            let json = try JSONValue.parse(try runGroups(bench, ["list", "--json"]).output)
+            return json["groups"]?.array?.first?["needed"]?.bool
+        }
+        #expect(try isNeeded() == false)
+        // What is not said stays.
+        _ = try runGroups(bench, ["register", "features", "--reads", "bars"])
+        #expect(try isNeeded() == false)
+        #expect(
+            try runGroups(bench, ["register", "features", "--needed", "yes", "--json"]).output
+                == "{\"group\":\"features\",\"outcome\":\"registered\"}\n")
+        #expect(try isNeeded() == true)
+        #expect(throws: ToolError.self) {
+            try runGroups(bench, ["register", "features", "--needed", "maybe"])
+        }
+    }
+
+    @Test("a running stack makes the user of a group that follows the tape, and keeps it")
+    func userOfStack() throws {
+        let test = try StackUnderTest()
+        #expect(try test.up("--servers-only") == .success)
+        let command = try GroupsCommand.parse(["register", "features", "--needed", "no"])
+        func register() throws -> ExitCode {
+            try GroupsRun(command: command, terminal: test.stack.terminal)
+                .run(Deployment(test.stack, [:]))
+        }
+        func isTaken() throws -> Bool {
+            let file = test.home.secret("nats-consumer-features")
+            var configuration = NatsConfiguration(
+                urls: ["nats://\(StackPlan.loopback):\(try StackPorts.present(test.home)[.nats])"],
+                clientName: "test")
+            configuration.user = "consumer-features"
+            configuration.password = try StackSecrets.open(file)
+            do throws(NatsError) {
+                try NatsConnection(configuration) { _ in }.close()
+                return true
+            } catch {
+                return false
+            }
+        }
+        // The second one finds all of it.
+        for _ in 0..<2 {
+            #expect(try register() == .success)
+            #expect(try eventually { try isTaken() })
+        }
+        #expect(try test.stack.down() == .success)
+        #expect(try test.up("--servers-only") == .success)
+        #expect(try isTaken())
+    }
+
     @Test("without consent nothing is removed")
     func consent() throws {
         let bench = try TailBench(NatsServer.shared(), namespace: "groups_b")
@@ -76,7 +132,10 @@ struct GroupsTests {
     @Test("the command is known")
     func parsed() throws {
         let groups = try GroupsCommand.parse(["register", "a", "--nats", "nats://x:1"])
-        #expect(groups.verb == .register(try #require(GroupName("a")), reads: [.ticks]))
+        #expect(
+            groups.verb
+                == .register(
+                    try #require(GroupName("a")), reads: [.ticks], isNeeded: nil))
         #expect(groups.target.natsURL == "nats://x:1")
         #expect(HelpPage.text(of: "groups")?.contains("groups list") == true)
     }

@@ -172,7 +172,7 @@ struct NatsConsumerTests {
     private static let absent: Int32 = 3
 
     /// All that it may not publish.
-    private static var refused: [String] {
+    static var refused: [String] {
         let subjects = [
             "md.ticks.0.synthetic", "md.ticks.0.manual", "md.bars.0", "md.all.universe",
             "md.wm.0.synthetic", "md.live.trade.AAPL.ibkr", "md.live.bar.1m.AAPL.ibkr",

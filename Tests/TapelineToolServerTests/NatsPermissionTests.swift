@@ -243,7 +243,7 @@ struct NatsPermissionTests {
         #expect(made.contains("user: writer-b\n") && made.contains("$NATS_WRITER_B_PASSWORD"))
         #expect(
             made.contains("\"$KV.*.store-b.>\", \"*.hb.store-b.*\"") && made.contains(" writer\n"))
-        for wrong in [["store", "--file", file], ["archive", "--file", file], ["store-b"]] {
+        for wrong in [["store", "--file", file], ["operator", "--file", file], ["store-b"]] {
             #expect(throws: ToolError.self) { try Said(["groups", "rights"] + wrong, [:]) }
         }
         let folder = try TemporaryFolder()
@@ -342,8 +342,13 @@ final class ShippedNats {
 
     /// `change` makes another configuration of the shipped one.
     init(
-        _ folder: TemporaryFolder, stores: [GroupName] = [], change: ((String) -> String)? = nil
+        _ folder: TemporaryFolder, stores: [GroupName] = [], followers: [GroupName] = [],
+        change: ((String) -> String)? = nil
     ) throws {
+        let home = try madeHome(folder)
+        for group in followers {
+            _ = try StackSecrets.open(home.secret(StackSecrets.name(follower: group)))
+        }
         plan = try testPlan(folder, stores: stores)
         let unit = try #require(plan.units.first { $0.name == "nats-server" })
         let shipped = try String(
@@ -377,6 +382,10 @@ final class ShippedNats {
     private func password(_ user: String) throws -> String {
         if let store = plan.stores.first(where: { StoreRights.user(of: $0) == user }) {
             return plan.secrets[writerOf: store]
+        }
+        for (group, secret) in plan.secrets.followers
+        where FollowerRights.user(of: group) == user {
+            return secret
         }
         return plan.secrets[try #require(StackSecrets.Name(rawValue: "nats-\(user)"))]
     }

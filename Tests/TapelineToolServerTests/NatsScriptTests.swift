@@ -139,6 +139,31 @@ struct NatsScriptTests {
         #expect(try text("server.conf").contains(wanted))
     }
 
+    @Test("with the password of a group of people its programs have the user of 'groups rights'")
+    func followers() throws {
+        try folder.write("pfeatures", to: "secrets/nats-consumer-features")
+        let path = folder.file("conf/tapeline.conf")
+        let shipped = try String(contentsOfFile: path, encoding: .utf8)
+        let features = try FollowerRights(groups: [try #require(GroupName("features"))])
+            .configuration(shipped: shipped)
+        let server = try start()
+        #expect(
+            try eventually { try takes("consumer-features", "pfeatures") }, "\(server.log)")
+        #expect(try takes("consumer", "pconsumer"))
+        func text(_ path: String) throws -> String {
+            try String(contentsOfFile: folder.file(path), encoding: .utf8)
+        }
+        #expect(try text("server.conf").contains(features))
+        // A further group beside one that the file has.
+        try features.write(toFile: path, atomically: false, encoding: .utf8)
+        try folder.write("pmodels", to: "secrets/nats-consumer-models")
+        let both = try FollowerRights(groups: [try #require(GroupName("models"))])
+            .configuration(shipped: features)
+        #expect(try eventually { try takes("consumer-models", "pmodels") }, "\(server.log)")
+        #expect(try text("server.conf").contains(both))
+        #expect(try takes("consumer-features", "pfeatures"))
+    }
+
     @Test("a user of 'groups rights' that the configuration has already is not added again")
     func addedByHand() throws {
         for store in ["eu-2", "b"] {

@@ -22,17 +22,18 @@ secret() {
     return 1
 }
 
-# The names of the writers of further stores: nats-writer-b is the password of store-b's writers.
+# The names of users of one kind: nats-writer-b is the password of store-b's writers, and
+# nats-consumer-features that of the programs of the group features.
 further() {
-    for file in "$secrets"/nats-writer-*; do
-        [ ! -e "$file" ] || printf '%s ' "${file##*/nats-writer-}"
+    for file in "$secrets/nats-$1-"*; do
+        [ ! -e "$file" ] || printf '%s ' "${file##*/nats-"$1"-}"
     done
 }
 
 # The shipped configuration with a user for each of them, as 'tapeline groups rights' makes it. One
 # that the file has already stays as it is: the server refuses a user that is there twice.
 rights() {
-    awk -v stores="$(further)" '
+    awk -v stores="$(further writer)" '
         BEGIN { count = split(stores, store, " ") }
         {
             line[NR] = $0
@@ -67,9 +68,71 @@ rights() {
         }' "$shipped/tapeline.conf"
 }
 
+# The same for the groups of people that follow the tape, of the text that is read.
+followers() {
+    awk -v groups="$(further consumer)" '
+        # Texts that are no patterns.
+        function swap(text, from, to, at, done) {
+            while ((at = index(text, from))) {
+                done = done substr(text, 1, at - 1) to
+                text = substr(text, at + length(from))
+            }
+            return done text
+        }
+        function put(text) { if (!(text in present)) print text }
+        BEGIN {
+            count = split(groups, group, " ")
+            live = "\"*.live.>\""
+            question = "\"*.ask.positions\""
+        }
+        {
+            line[NR] = $0
+            present[$0] = 1
+            if ($0 ~ /^ +user: consumer-/) has[substr($0, index($0, "consumer-") + 9)] = 1
+            if ($0 == "            {") start = NR
+            if (!first && $0 ~ / user: consumer$/) first = start
+            if (first && !last && $0 == "            }") last = NR
+        }
+        END {
+            for (g = 1; g <= count; g++) if (!(group[g] in has)) missing[++left] = group[g]
+            for (i = 1; i <= NR; i++) {
+                text = line[i]
+                print text
+                if (!left) continue
+                if (index(text, "{stream: " live "}")) {
+                    put(swap(text, live, question))
+                    for (g = 1; g <= left; g++)
+                        put(swap(text, "stream: " live, "service: \"*.pos." missing[g] "\""))
+                } else if (index(text, "{stream: {account: TAPELINE, subject: " live "}}")) {
+                    put(swap(text, live, question))
+                    for (g = 1; g <= left; g++)
+                        put(swap(swap(text, "stream:", "service:"), live, "\"*.pos." missing[g] "\""))
+                } else if (index(text, "{service: ") && index(text, ".STREAM.MSG.GET."))
+                    put(swap(text, ".STREAM.MSG.GET.", ".STREAM.INFO."))
+                if (i == last) for (g = 1; g <= left; g++) for (j = first; j <= last; j++) {
+                    if (line[j] ~ /^ *#/) continue
+                    user = "consumer-" missing[g]
+                    variable = toupper(user)
+                    gsub(/-/, "_", variable)
+                    own = swap(line[j], "NATS_CONSUMER_PASSWORD", "NATS_" variable "_PASSWORD")
+                    own = swap(own, "user: consumer", "user: " user)
+                    own = swap(own, "_INBOX_consumer.", "_INBOX_" user ".")
+                    print swap(own, live, question)
+                    if (own ~ / publish: \[$/) {
+                        indent = own
+                        sub(/[^ ].*/, "", indent)
+                        print indent "    \"*.pos." missing[g] "\""
+                    } else if (index(own, ".STREAM.MSG.GET."))
+                        print swap(own, ".STREAM.MSG.GET.", ".STREAM.INFO.")
+                }
+            }
+        }'
+}
+
 # In a condition the shell does not end by itself after a failure.
 configure() {
-    for user in gateway operator writer cockpit actions consumer tool $(further | sed 's/[^ ][^ ]*/writer-&/g'); do
+    for user in gateway operator writer cockpit actions consumer tool \
+        $(further writer | sed 's/[^ ][^ ]*/writer-&/g') $(further consumer | sed 's/[^ ][^ ]*/consumer-&/g'); do
         name=NATS_$(echo "$user" | tr a-z- A-Z_)_PASSWORD
         password=$(secret "nats-$user") || return 1
         printf '%s: "%s"\n' "$name" "$password"
@@ -86,7 +149,7 @@ configure() {
         done
         cat "$shipped/cluster.conf" || return 1
     fi
-    rights || return 1
+    text=$(rights) && printf '%s\n' "$text" | followers || return 1
     # The monitor shows clients, consumers and inboxes, so it can be limited to one of several
     # networks.
     [ -z "${NATS_MONITOR_HOST:-}" ] || printf 'http: "%s:%s"\n' "$NATS_MONITOR_HOST" "$NATS_MONITOR_PORT"

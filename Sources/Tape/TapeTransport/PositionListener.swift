@@ -35,6 +35,8 @@ package final class PositionListener: Sendable {
                 telemetry.emit(.positionsNotUnderstood(bytes: payload.count, refusal: error))
                 return
             }
+            // What a program of people says makes no source skip ordinals.
+            guard message.isOfService else { return }
             received.withLock { received in
                 for position in message.positions where position.input == .ticks {
                     for entry in position.sources where entry.source == source {

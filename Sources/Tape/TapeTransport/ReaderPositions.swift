@@ -86,6 +86,11 @@ struct PositionMessage: Equatable {
         return json.bytes
     }
 
+    /// Whether operators or a store say it, and not a program of people.
+    var isOfService: Bool {
+        group == "operator" || group == "store" || group.hasPrefix("store-")
+    }
+
     init(group: String, positions: [ReaderPosition]) {
         self.group = group
         self.positions = positions

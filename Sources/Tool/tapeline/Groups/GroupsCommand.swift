@@ -6,7 +6,8 @@ import TapeTransport
 struct GroupsCommand: ToolCommand {
     enum Verb: Equatable, Sendable {
         case list
-        case register(GroupName, reads: Set<ReaderPosition.Input>)
+        /// `isNeeded`: `nil` keeps what is registered.
+        case register(GroupName, reads: Set<ReaderPosition.Input>, isNeeded: Bool?)
         case remove(GroupName)
         case rights(of: [GroupName], in: String)
     }
@@ -27,13 +28,18 @@ struct GroupsCommand: ToolCommand {
             members runs or not
         groups remove GROUP
             keep nothing for it any more
-        groups rights STORE...
-            deploy/nats/server.conf with a user for each of these stores beside the usual one: print
-            it with their passwords as variables, NATS_WRITER_B_PASSWORD for store-b
+        groups rights GROUP...
+            deploy/nats/server.conf with a user for each of these stores beside the usual one, and
+            of these groups of people: print it with their passwords as variables,
+            NATS_WRITER_B_PASSWORD for store-b, NATS_CONSUMER_FEATURES_PASSWORD for features
         --file FILE
             rights: the configuration as shipped
         --reads ticks|bars
             register: what it reads, ticks if not given; may be repeated
+        --needed yes|no
+            register: whether all wait for it, yes if not given. With no it slows no source, and is
+            let go as a store that is not needed. A local stack then makes its user of NATS,
+            consumer-GROUP, by which desk.follow of the Python package reads
         $ tapeline groups remove old-archive
         """)
 
@@ -42,7 +48,9 @@ struct GroupsCommand: ToolCommand {
             switch given.verb {
             case "list": .list
             case "register":
-                .register(try given.group(given.words[0]), reads: try reads(given.all("--reads")))
+                .register(
+                    try given.group(given.words[0]), reads: try reads(given.all("--reads")),
+                    isNeeded: try isNeeded(given.one("--needed")))
             case "rights": try rights(given)
             default: .remove(try given.group(given.words[0]))
             }
@@ -53,31 +61,44 @@ struct GroupsCommand: ToolCommand {
     }
 
     private static func rights(_ given: CommandArguments) throws(ToolError) -> Verb {
-        var stores: [GroupName] = []
+        var groups: [GroupName] = []
         for word in given.words {
-            let store = try given.group(word)
-            guard store.isStore, store != .store, !stores.contains(store) else {
-                throw .usage("name each further store once, as store-b, not '\(word)'")
+            let group = try given.group(word)
+            guard group.isStore && group != .store || group.role == .consumer,
+                !groups.contains(group)
+            else {
+                throw .usage("name each further store or group once, as store-b, not '\(word)'")
             }
-            stores.append(store)
+            groups.append(group)
         }
-        guard !stores.isEmpty else { throw .usage("name the further stores, as store-b") }
+        guard !groups.isEmpty else { throw .usage("name the further stores, as store-b") }
         guard let file = try given.one("--file") else {
             throw .usage("--file names the configuration: deploy/nats/server.conf")
         }
-        return .rights(of: stores, in: file)
+        return .rights(of: groups, in: file)
     }
 
     func run(_ tool: Tool) throws(ToolError) -> ExitCode {
-        if case .rights(let stores, let file) = verb {
+        if case .rights(let groups, let file) = verb {
             guard let bytes = try FileSystem.read(file) else {
                 throw .refused("\(file) is not there")
             }
             let shipped = String(decoding: bytes, as: UTF8.self)
-            tool.terminal.line(try StoreRights(further: stores).configuration(shipped: shipped))
+            let stores = StoreRights(further: groups.filter(\.isStore))
+            let followers = FollowerRights(groups: groups.filter { !$0.isStore })
+            tool.terminal.line(
+                try followers.configuration(shipped: stores.configuration(shipped: shipped)))
             return .success
         }
         return try GroupsRun(command: self, terminal: tool.terminal).run(tool.deployment(target))
+    }
+
+    private static func isNeeded(_ given: String?) throws(ToolError) -> Bool? {
+        guard let given else { return nil }
+        guard ["yes", "no"].contains(given) else {
+            throw .usage("--needed is yes or no, not '\(given.prefix(20))'")
+        }
+        return given == "yes"
     }
 
     private static func reads(

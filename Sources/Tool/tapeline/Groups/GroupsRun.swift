@@ -15,9 +15,12 @@ struct GroupsRun {
     func run(_ deployment: Deployment) throws(ToolError) -> ExitCode {
         try deployment.onTape(Self.work) { client in
             switch command.verb {
-            case .list: try list(client)
-            case .register(let group, let reads): try register(group, reads, client)
-            case .remove(let group): try remove(group, client)
+            case .list: return try list(client)
+            case .register(let group, let reads, let isNeeded):
+                try register(group, reads, isNeeded, client)
+                if isNeeded == false, group.role == .consumer { try makeUser(group, deployment) }
+                return .success
+            case .remove(let group): return try remove(group, client)
             case .rights: preconditionFailure("it needs no tape")
             }
         }
@@ -43,9 +46,11 @@ struct GroupsRun {
     }
 
     private func register(
-        _ group: GroupName, _ reads: Set<ReaderPosition.Input>, _ client: TapeClient
-    ) throws -> ExitCode {
-        let isNew = try GroupRegistry.make(client).register(group, reads: reads)
+        _ group: GroupName, _ reads: Set<ReaderPosition.Input>, _ isNeeded: Bool?,
+        _ client: TapeClient
+    ) throws {
+        let isNew = try GroupRegistry.make(client).register(
+            group, reads: reads, isNeeded: isNeeded)
         let known = try isNew ? nil : registered(client).first { $0.group == group }
         if let problem = known?.problem {
             throw ToolError.refused("the registration of group \(group) stays: \(problem)")
@@ -53,12 +58,43 @@ struct GroupsRun {
         let what = reads.map(\.rawValue).sorted().joined(separator: " and ")
         report(
             isNew
-                ? "group \(group) is registered: \(what) that it has not read stay on the tape; "
-                    + "until it tells its positions that is all of them"
+                ? "group \(group) is registered: \(what) that it has not read stay on the tape"
+                    + (isNeeded == false
+                        ? " while there is room"
+                        : "; until it tells its positions that is all of them")
                 : "group \(group) was registered for \(what) already",
             isNew ? "registered" : "unchanged", group)
-        return .success
     }
+
+    /// Makes the user of NATS as which a group's programs read: in a local stack in its files, of
+    /// which its server reads them again. Other deployments have their own.
+    private func makeUser(_ group: GroupName, _ deployment: Deployment) throws(ToolError) {
+        let user = FollowerRights.user(of: group)
+        guard let home = deployment.home else {
+            guard !command.asJSON else { return }
+            terminal.line(
+                "its programs read as the user \(user) of NATS: 'tapeline groups rights \(group)' "
+                    + "prints its rights, where NATS does not have it")
+            return
+        }
+        let password = try StackSecrets.open(home.secret(StackSecrets.name(follower: group)))
+        guard let bytes = try FileSystem.read(home.natsConfiguration) else {
+            throw .damaged(path: home.natsConfiguration, problem: "it is not there")
+        }
+        let text = String(decoding: bytes, as: UTF8.self)
+        if !text.contains("user: \(user)\n") {
+            let line = "\(FollowerRights.passwordVariable(of: group)): \"\(password)\"\n"
+            let changed = try line + FollowerRights(groups: [group]).configuration(shipped: text)
+            try FileSystem.write(Array(changed.utf8), to: home.natsConfiguration)
+        }
+        // A run that was killed may not have come so far.
+        let server = try StackState.read(home)?.alive.first { $0.name == "nats-server" }
+        _ = server?.process?.signal(Self.hangup)
+        if !command.asJSON { terminal.line("its programs read as the user \(user) of NATS") }
+    }
+
+    /// At this signal nats-server reads its configuration again.
+    private static let hangup: Int32 = 1
 
     private func remove(_ group: GroupName, _ client: TapeClient) throws -> ExitCode {
         guard let known = try registered(client).first(where: { $0.group == group }) else {

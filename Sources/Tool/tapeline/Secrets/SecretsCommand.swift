@@ -30,9 +30,11 @@ struct SecretsCommand: ToolCommand {
 
     func run(_ tool: Tool) throws(ToolError) -> ExitCode {
         let stack = try tool.stackThatIsUp(target)
-        let stores = FileSystem.names(in: stack.home.secrets)
-            .filter { $0.hasPrefix("nats-writer-") && !$0.hasSuffix(StackSecret.nextSuffix) }
-        let known = StackSecrets.Name.allCases.map(\.rawValue) + stores.sorted()
+        let further = FileSystem.names(in: stack.home.secrets).filter { name in
+            ["nats-writer-", StackSecrets.followerPrefix].contains { name.hasPrefix($0) }
+                && !name.hasSuffix(StackSecret.nextSuffix)
+        }
+        let known = StackSecrets.Name.allCases.map(\.rawValue) + further.sorted()
         switch verb {
         case .list:
             let secrets = known.compactMap { StackSecret(named: $0) }

@@ -120,14 +120,20 @@ struct StackPlan: Equatable, Sendable {
         for store in stores {
             lines += "\(StoreRights.passwordVariable(of: store)): \"\(secrets[writerOf: store])\"\n"
         }
+        for (group, secret) in secrets.followers.sorted(by: { $0.key.text < $1.key.text }) {
+            lines += "\(FollowerRights.passwordVariable(of: group)): \"\(secret)\"\n"
+        }
         return lines
     }
 
-    /// Returns the shipped configuration with the passwords, the users of further stores, and the
-    /// same permissions for the streams of this stack's namespace, as the file itself instructs.
+    /// Returns the shipped configuration with the passwords, the users of further stores and of
+    /// groups that follow the tape, and the same permissions for the streams of this stack's namespace, as the file itself instructs.
     func natsConfiguration(shipped: String) throws(ToolError) -> String {
+        let followers = secrets.followers.keys.sorted { $0.text < $1.text }
         let shipped =
-            try natsPasswords + StoreRights(further: stores).configuration(shipped: shipped)
+            try natsPasswords
+            + FollowerRights(groups: followers).configuration(
+                shipped: StoreRights(further: stores).configuration(shipped: shipped))
         guard settings.namespace != TapeNames.defaultNamespace else { return shipped }
         let own = "\(settings.namespace.uppercased())_"
         return shipped.split(separator: "\n", omittingEmptySubsequences: false)

@@ -32,6 +32,8 @@ struct StackSecrets: Equatable, Sendable {
     private let values: [Name: String]
     /// The passwords at NATS of the writers of further stores.
     private let writers: [GroupName: String]
+    /// Those of the programs of people that follow the tape, by their group.
+    private(set) var followers: [GroupName: String] = [:]
 
     subscript(name: Name) -> String { values[name] ?? "" }
 
@@ -41,8 +43,15 @@ struct StackSecrets: Equatable, Sendable {
     /// The name of its file.
     static func name(writerOf store: GroupName) -> String { "nats-\(StoreRights.user(of: store))" }
 
+    static func name(follower group: GroupName) -> String {
+        "\(followerPrefix)\(group)"
+    }
+
+    /// What the names of files begin with that have the password of a group that follows the tape.
+    static let followerPrefix = "nats-\(StackPlan.natsConsumer)-"
+
     /// Reads the secrets of the stack, and makes the missing ones. `stores` are those beside the
-    /// usual one.
+    /// usual one. Groups that follow the tape are those that have a file.
     static func open(
         _ home: StackHome, stores: [GroupName] = []
     ) throws(ToolError) -> StackSecrets {
@@ -50,10 +59,19 @@ struct StackSecrets: Equatable, Sendable {
         for name in Name.allCases { values[name] = try open(home.secret(name.rawValue)) }
         var writers: [GroupName: String] = [:]
         for store in stores { writers[store] = try open(home.secret(name(writerOf: store))) }
-        return StackSecrets(values: values, writers: writers)
+        var secrets = StackSecrets(values: values, writers: writers)
+        for file in FileSystem.names(in: home.secrets)
+        where file.hasPrefix(followerPrefix) && !file.hasSuffix(StackSecret.nextSuffix) {
+            guard let group = GroupName(String(file.dropFirst(followerPrefix.count))) else {
+                continue
+            }
+            secrets.followers[group] = try open(home.secret(file))
+        }
+        return secrets
     }
 
-    private static func open(_ path: String) throws(ToolError) -> String {
+    /// Returns the password in a file, which is made if it is not there.
+    static func open(_ path: String) throws(ToolError) -> String {
         if let bytes = try FileSystem.read(path) { return try parse(bytes, path) }
         let secret = try make()
         try FileSystem.write(Array(secret.utf8), to: path)

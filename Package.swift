@@ -335,8 +335,8 @@ let others: [Tests] = [
         beside: [
             "ClickHouse/clickhouse_front.py", "Faults/object_store.py", "SecondRelease",
             "QuestDB/questdb_again.py", "QuestDB/questdb_judge.py", "QuestDB/questdb_recorder.py",
-            "data_page.py", "data_page.sql", "desk", "desk_exports.py", "desk_latest.py",
-            "desk_notebook.py", "desk_package.py", "desk_tape.py",
+            "data_page.py", "data_page.sql", "desk", "desk_exports.py", "desk_follow.py",
+            "desk_latest.py", "desk_notebook.py", "desk_package.py", "desk_tape.py",
         ]),
     tests(
         of: "Cockpit",

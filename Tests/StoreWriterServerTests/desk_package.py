@@ -508,10 +508,10 @@ def recording(path, torn):
     # The first one has the gap.
     symbols = sorted((row["symbol"] for row in file.symbols().rows()), key=lambda name: int(name[1:]))
     equal(len(symbols), 3)
-    for kind in ("trades", "quotes", "depth"):
+    for kind in ("trades", "quotes", "depth", "provider_bars", "indicators"):
         for who in (None, symbols[1], symbols[:2]):
-            of_file = getattr(file, kind)(who, start, missing="mark")
-            of_stored = getattr(stored, kind)(who, start, missing="mark")
+            of_file = getattr(file, kind)(symbols=who, start=start, missing="mark")
+            of_stored = getattr(stored, kind)(symbols=who, start=start, missing="mark")
             for price in ("fixed", "decimal", "float"):
                 one, other = of_file.to_polars(price), of_stored.to_polars(price)
                 check(len(one) > 50 and one["event_time"].is_sorted(), kind, len(one))

@@ -30,6 +30,8 @@ class Wanted:
     start: int | None = None
     end: int | None = None
     as_of: int | None = None
+    names: tuple[str, ...] = ()
+    """Of values."""
     is_ordered: bool = True
     whole_only: bool = False
     with_known: bool = False
@@ -43,9 +45,8 @@ class Wanted:
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        if self.kind == "bars":
-            return schema.BARS
-        return schema.TICKS[self.kind] + ((schema.KNOWN,) if self.with_known else ())
+        has_known = self.with_known and self.kind != "bars"
+        return schema.KINDS[self.kind].fields + ((schema.KNOWN,) if has_known else ())
 
 
 class Origin(Protocol):

@@ -13,8 +13,9 @@ from .batches import Batches, LiveBatch, LiveWanted
 from .columns import Batch, PriceType
 from .coverage import Coverage, Missing
 from .database import Database
-from .desk import Desk, Names
+from .desk import Desk
 from .errors import TapeHole, TapelineError
+from .names import Names
 from .packet_streams import Packet, Streams, tape_streams
 from .recorded_packets import recorded_streams
 from .recording import Recording

@@ -22,6 +22,7 @@ import types
 from desk import checks, copies
 from desk.books import books as order_books
 from desk.checks import DAY, UTC, check, equal, raises
+from desk.kinds import kinds
 from desk.known import known
 from desk.past import past
 from desk.proofs import agree, proofs
@@ -465,6 +466,7 @@ def database(url):
         stacks(url, SITE)
         proofs(desk)
         known(desk)
+        kinds(desk)
         order_books(desk)
         page(desk)
         desk_exports.tree(desk, session)

@@ -398,7 +398,7 @@ def stacks(url, folder):
     del os.environ["PGSERVICE"]
 
 
-def page(desk, package="", count=7):
+def page(desk, package="", count=10):
     """The tasks of docs/python.md have answers. `package`: those that need this one, which is not where the
     others are."""
     import tapeline
@@ -416,8 +416,6 @@ def page(desk, package="", count=7):
         names = {"desk": desk, "tapeline": tapeline}
         exec(compile(code, title, "exec"), names)
         check(names["answer"] if isinstance(names["answer"], (dict, float, list)) else len(names["answer"]), title)
-        if "VWAP" in title:
-            equal(len(names["answer"]), 10)
     os.chdir(here)
 
 

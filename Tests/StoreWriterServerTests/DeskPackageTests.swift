@@ -96,7 +96,8 @@ struct DeskPackageTests {
 
     @Test("frames of a database have its values, holes raise, and no password is shown")
     func database() throws {
-        let url = try Self.database("desk_package", ["data_page.sql", "desk/depth.sql", "desk/kinds.sql"])
+        let url = try Self.database(
+            "desk_package", ["data_page.sql", "desk/depth.sql", "desk/kinds.sql"])
         try expectPassed(["database", url])
     }
 

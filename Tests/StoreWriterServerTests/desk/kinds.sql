@@ -7,7 +7,8 @@ FROM unnest(ARRAY['provider_bars', 'news', 'options', 'fundamentals', 'indicator
 CREATE TEMPORARY VIEW told AS
 SELECT n, (at || '+00')::timestamptz AS ts,
     (extract(epoch FROM (at || '+00')::timestamptz) * 1000000000)::bigint AS ns,
-    (received || '+00')::timestamptz AS receive_time, 0 AS receive_time_ns, 'side' AS source, 1 AS partition, 1 AS epoch, 90000 + n AS ordinal
+    (received || '+00')::timestamptz AS receive_time, 0 AS receive_time_ns, 'side' AS source,
+    1 AS partition, 1 AS epoch, 90000 + n AS ordinal
 FROM (VALUES
     (1, '2026-03-02 14:41:00', '2026-03-02 14:40:30'),
     (2, '2026-03-02 14:41:00', '2026-03-02 14:41:00'),

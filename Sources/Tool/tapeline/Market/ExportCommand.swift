@@ -23,7 +23,8 @@ struct ExportCommand: ToolCommand {
             }
             return """
                 (SELECT r.*, (SELECT greatest(k.taken_at, r.receive_time\(period))
-                    FROM \(schema).taken_at(\(input), r.partition, r.source, r.ordinal) k) AS known_at
+                    FROM \(schema).taken_at(\(input), r.partition, r.source, r.ordinal) k)
+                    AS known_at
                 FROM \(schema).\(rawValue.replacing("-", with: "_")) AS r) AS r
                 """
         }

@@ -32,7 +32,8 @@ extension GraphDefinition {
             default: 0
             }
         }
-        let ofSeries = allSeries.contains { !$0.window.isByTime } ? day : 0
+        let windows = allSeries + aggregates.flatMap(\.series)
+        let ofSeries = windows.contains { !$0.window.isByTime } ? day : 0
         return max(ofSeries, hasJoin ? ofNodes.reduce(0, +) : ofNodes.max() ?? 0)
     }
 
@@ -69,7 +70,9 @@ extension GraphDefinition {
         }
     }
 
-    var latenessMax: Int64 { allSeries.map(\.lateness).max() ?? 0 }
+    var latenessMax: Int64 {
+        (allSeries + aggregates.flatMap(\.series)).map(\.lateness).max() ?? 0
+    }
 
     /// Returns a series and those its bars are made of. A tick that is late for one of them is late
     /// for this one, too.
@@ -100,7 +103,11 @@ extension GraphDefinition {
     /// Returns the nodes before a series that remove duplicates, by the names under which these are
     /// listed.
     func deduplicates(before name: SeriesName) -> [SeriesName] {
-        stages(before: name).compactMap { node in
+        deduplicates(in: stages(before: name))
+    }
+
+    func deduplicates(in stages: [GraphNode]) -> [SeriesName] {
+        stages.compactMap { node in
             guard case .deduplicate = node.operation else { return nil }
             return SeriesName(node.name)
         }
@@ -156,7 +163,12 @@ extension GraphDefinition {
     /// Returns the nodes that a tick passes on its way into a series, the last one first.
     func stages(before name: SeriesName) -> [GraphNode] {
         let origin = made(name).last ?? name
-        guard var node = nodes.first(where: { $0.makes(origin) }) else { return [] }
+        return nodes.first { $0.makes(origin) }.map { stages(before: $0) } ?? []
+    }
+
+    /// Returns the nodes that a tick passes on its way into a node, the last one first.
+    func stages(before last: GraphNode) -> [GraphNode] {
+        var node = last
         var stages: [GraphNode] = []
         while let place = node.input.place, nodes.indices.contains(place) {
             node = nodes[place]

@@ -113,8 +113,12 @@ struct ProofRecords: Sendable {
 
     /// Returns whether the window was, or should have been, computed again.
     func isDirty(_ key: ProofKey, until end: Int64) -> Bool {
-        [key.symbol, key.symbol.ofAnySource].contains {
-            dirty[$0]?.contains { $0 >= key.openTime && $0 < end } ?? false
+        isDirty(key.symbol, from: key.openTime, to: end)
+    }
+
+    func isDirty(_ symbol: SourceSymbol, from: Int64, to end: Int64) -> Bool {
+        [symbol, symbol.ofAnySource].contains {
+            dirty[$0]?.contains { $0 >= from && $0 < end } ?? false
         }
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -357,16 +358,16 @@ class Tape:
         """Yields event time and symbol of all ticks of the symbols before a time. Of what begins apart from ticks
         only its rows count."""
         names = tuple(sorted(one for one in left if one is not None))
-        is_apart = wanted.kind == "depth" or bool(schema.KINDS[wanted.kind].own)
-        kinds = (wanted.kind,) if is_apart else tuple(schema.TICKS)
+        kinds = (wanted.kind,) if _is_apart(wanted) else tuple(schema.TICKS)
         fields = [one for one in schema.KINDS[kinds[0]].fields if one.name in ("event_time", "symbol", "name")]
         decoder = Decoder(kinds, names, wanted.sources, None, end, marks_holes=False)
         waiting: list[Batch] = []
 
         def take() -> None:
             for kind in kinds:
-                if rows := decoder.take(kind, fields):
-                    waiting.append(having(rows, "name", wanted.names) if wanted.names else rows)
+                rows = decoder.take(kind, fields)
+                if rows and (found := having(rows, "name", wanted.names) if wanted.names else rows):
+                    waiting.append(found)
 
         parts = self._parts(replace(wanted, symbols=names))
         reading = Reading(self.address, [decoder], parts, full=take, hole=lambda hole: None)
@@ -392,10 +393,16 @@ _BATCH_ROWS = 32_768
 """A batch comes when so many rows wait: half of the most, because one packet may have thousands."""
 
 
+def _is_apart(wanted: Wanted) -> bool:
+    """Whether only rows of this kind tell since when there is something."""
+    return wanted.kind == "depth" or bool(schema.KINDS[wanted.kind].own)
+
+
 def _named(wanted: Wanted, rows: Batch) -> set[tuple[str | None, str]]:
-    """Returns the symbols of rows, and of values their names."""
-    if wanted.kind == "indicators":
-        return set(zip(rows["symbol"], rows["name"]))
+    """Returns the symbols of rows, and of values their names. The texts of a column have the symbols of other kinds,
+    too, which tell nothing of what begins apart from ticks."""
+    if _is_apart(wanted):
+        return set(zip(rows["symbol"], rows["name"] if wanted.kind == "indicators" else itertools.repeat("")))
     return {(text, "") for text in rows.column("symbol").dictionary or ()}
 
 

@@ -277,9 +277,9 @@ struct ProofSlice {
             guard try mend(tape, into: &mended) == .whole else { return .interrupted }
         }
         let live = machine.bars
-        values.compare(storedValues, with: machine.values, mended.values, isMended: isMended) {
-            $0.to <= min(storedBy, reached[$0.symbol] ?? Int64.min)
-        }
+        values.compare(
+            storedValues, with: machine.values, mended.values, isMended: { isMended($0) },
+            isOver: { $0.to <= min(storedBy, reached[$0.symbol] ?? Int64.min) })
         comparison.compare(
             Array(stored.values),
             with: chosen(live, mended.mended, filled: machine.filledWhileOpen),

@@ -226,6 +226,22 @@ struct ColumnDecoderTests {
         #expect(Set(rows.map { $0["symbol"] }).subtracting([nil]) == ["BRK.B"])
     }
 
+    @Test("values are of the source of their ticks, or else of the one that computed them")
+    func sourcesOfValues() throws {
+        var tape = RandomTape(seed: 4, kind: .bars, source: .universe)
+        let packets = (0..<20).map { _ in tape.packet() }
+        func symbols(of source: SourceName, _ symbols: Set<Symbol> = []) throws -> Set<String?> {
+            let selection = RowSelection(symbols: symbols, sources: [source])
+            var decoder = ColumnDecoder([.indicators], selection)
+            try feedAll(packets, &decoder)
+            return Set((decoder.batch(of: .indicators)?.readRows ?? []).map { $0["symbol"] })
+        }
+        let first = try #require(SourceName("feed-1"))
+        #expect(try symbols(of: first) == ["BRK.B"])
+        #expect(try symbols(of: .universe) == [nil])
+        #expect(try symbols(of: .universe, [try #require(Symbol("BRK.B"))]).isEmpty)
+    }
+
     @Test("a text keeps its index in all batches")
     func dictionary() throws {
         var tape = RandomTape(seed: 6, source: feed)
@@ -365,7 +381,15 @@ struct ColumnDecoderTests {
             }
         }
         try feed(barPacket, subject: "md.bars.0", &decoder)
-        #expect(decoder.lanes.count == 3)
+        var values = RandomTape(seed: 1, kind: .bars, partition: 0, source: .universe)
+        let valuePacket = values.packet()
+        for subject in ["md.bars.0", "md.all.universe.0", "md.all.univers"] {
+            #expect(throws: DecodeError.self) {
+                try feed(valuePacket, subject: subject, &decoder)
+            }
+        }
+        try feed(valuePacket, subject: "md.all.universe", &decoder)
+        #expect(decoder.lanes.count == 4)
     }
 
     private func feed(

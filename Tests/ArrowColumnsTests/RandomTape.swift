@@ -56,7 +56,7 @@ struct RandomTape {
     private mutating func record(
         _ symbol: UInt32, in builder: inout PacketBuilder
     ) -> AppendOutcome {
-        switch kind == .bars ? 9 : below(6) {
+        switch kind == .bars ? below(4) + 7 : below(8) {
         case 0, 1: builder.append(.trade(trade(symbol)))
         case 2: builder.append(.quote(quote(symbol)))
         case 3: builder.append(.depth(depth(symbol)))
@@ -67,6 +67,8 @@ struct RandomTape {
                         header: header(symbol),
                         reason: DepthResetReason(rawValue: UInt8(below(4))) ?? .unknown)))
         case 5: builder.append(.gap(gap(below(2) == 0 ? symbol : TickHeader.noSymbol)))
+        case 6: builder.append(.providerBar(providerBar(symbol)))
+        case 7: builder.append(.indicator(value(below(3) == 0 ? TickHeader.noSymbol : symbol)))
         default: bar(symbol, in: &builder)
         }
     }
@@ -126,6 +128,27 @@ struct RandomTape {
             reason: GapReason(rawValue: UInt8(below(7))) ?? .unknown,
             state: GapState(rawValue: UInt8(below(4))) ?? .open, firstOrdinal: UInt64(below(2)),
             lastOrdinal: UInt64(below(2)), detail: String(repeating: "é", count: below(5)))
+    }
+
+    private mutating func value(_ symbol: UInt32) -> IndicatorValue {
+        IndicatorValue(
+            header: header(symbol), name: below(2) == 0 ? "stats.mean" : "größe",
+            unit: below(2) == 0 ? "" : "percent",
+            value: below(4) == 0 ? .max : Int128(number()) * 1_000_000, periodStart: time(),
+            periodEnd: time(), revision: UInt64(below(9)))
+    }
+
+    private mutating func providerBar(_ symbol: UInt32) -> ProviderBar {
+        var bar = ProviderBar(
+            header: header(symbol), openTime: time(), closeTime: time(), kind: .unknown)
+        bar.kind = UInt8(below(9))
+        bar.flags = ProviderBarFlags(rawValue: UInt8(below(8)))
+        (bar.open, bar.high) = (Price(raw: number()), Price(raw: number()))
+        (bar.low, bar.close) = (Price(raw: number()), Price(raw: number()))
+        bar.vwap = Price(raw: number())
+        bar.volume = below(3) == 0 ? .max : Int128(number()) * 1_000_000
+        bar.trades = number()
+        return bar
     }
 
     private mutating func bar(

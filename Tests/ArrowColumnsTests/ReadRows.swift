@@ -95,6 +95,7 @@ struct ExpectedRows {
                 row["symbol"] = names?.symbol.text
                 row["provider"] = kind == .bars || names?.provider == "" ? nil : names?.provider
                 row["source"] = kind == .bars ? names?.source?.text : header.source.text
+                if kind == .indicators { row["of_source"] = names?.source?.text }
                 if case .bar(let bar) = record {
                     let series = walk.series(bar.series, in: bytes)
                     row["series"] = series?.name.text
@@ -118,9 +119,10 @@ struct ExpectedRows {
         case .depthReset(let tick): (.depth, values(tick), tick.header.symbol)
         case .gap(let gap): (.gaps, values(gap), gap.header.symbol)
         case .bar(let bar): (.bars, values(bar), bar.symbol)
-        case .news, .bulletin, .fundamental, .indicator, .subscription, .repair, .tradeChange,
-            .action,
-            .providerBar, .option, .lateTick:
+        case .indicator(let value): (.indicators, values(value), value.header.symbol)
+        case .providerBar(let bar): (.providerBars, values(bar), bar.header.symbol)
+        case .news, .bulletin, .fundamental, .subscription, .repair, .tradeChange, .action,
+            .option, .lateTick:
             nil
         }
     }
@@ -196,6 +198,36 @@ struct ExpectedRows {
         row["lost_first_ordinal"] = gap.firstOrdinal == 0 ? nil : "\(gap.firstOrdinal)"
         row["lost_last_ordinal"] = gap.lastOrdinal == 0 ? nil : "\(gap.lastOrdinal)"
         row["detail"] = gap.detail
+        return row
+    }
+
+    private static func values(_ value: IndicatorValue) -> Row {
+        var row = values(value.header)
+        row["name"] = value.name
+        row["value"] = value.value == .max ? nil : "\(value.value)"
+        row["unit"] = value.unit
+        row["period_start"] = defined(value.periodStart.nanoseconds)
+        row["period_end"] = defined(value.periodEnd.nanoseconds)
+        row["revision"] = "\(value.revision)"
+        return row
+    }
+
+    private static func values(_ bar: ProviderBar) -> Row {
+        var row = values(bar.header)
+        row["event_time"] = defined(bar.closeTime.nanoseconds)
+        let data = [
+            "unknown", "trades", "midpoint", "bid", "ask", "bid_ask", "historical_volatility",
+            "implied_volatility",
+        ]
+        row["made_of"] = bar.kind < 8 ? data[Int(bar.kind)] : "\(bar.kind)"
+        row["open_time"] = defined(bar.openTime.nanoseconds)
+        row["volume"] = bar.volume == .max ? nil : "\(bar.volume)"
+        row["trades"] = defined(bar.trades)
+        row["bar_flags"] = "\(bar.flags.rawValue)"
+        let prices = [bar.open, bar.high, bar.low, bar.close, bar.vwap]
+        for (name, price) in zip(["open", "high", "low", "close", "vwap"], prices) {
+            row[name] = defined(price.raw)
+        }
         return row
     }
 

@@ -194,7 +194,7 @@ def check_fork(library, path):
 
 def main():
     library = load(sys.argv[1])
-    assert library.tapeline_interface() == 2
+    assert library.tapeline_interface() == 3
     check_trades(library, sys.argv[2])
     check_others(library, sys.argv[2])
     check_hole(library, sys.argv[2])

@@ -96,7 +96,8 @@ struct DeskPackageTests {
 
     @Test("frames of a database have its values, holes raise, and no password is shown")
     func database() throws {
-        let url = try Self.database("desk_package", ["data_page.sql", "desk/depth.sql"])
+        let url = try Self.database(
+            "desk_package", ["data_page.sql", "desk/depth.sql", "desk/kinds.sql"])
         try expectPassed(["database", url])
     }
 
@@ -165,7 +166,7 @@ struct DeskTape {
     private mutating func append(_ symbol: UInt32) {
         let header = header(symbol)
         let isAdded: Bool
-        switch below(4) {
+        switch below(6) {
         case 0, 1:
             isAdded = builder.append(
                 Trade(
@@ -176,6 +177,8 @@ struct DeskTape {
                 Quote(
                     header: header, bidPrice: price(), bidSize: size(), askPrice: price(),
                     askSize: size(), bidExchange: text(), askExchange: text()))
+        case 3: isAdded = append(bar: header)
+        case 4: isAdded = append(value: header)
         case _ where below(5) == 0:
             isAdded = builder.append(DepthReset(header: header, reason: .halted))
         case _:
@@ -187,6 +190,35 @@ struct DeskTape {
         }
         precondition(isAdded)
         ticks += 1
+    }
+
+    private mutating func append(bar header: TickHeader) -> Bool {
+        let close = header.eventTime
+        var bar = ProviderBar(
+            header: header, openTime: close.advanced(byNanoseconds: -60_000_000_000),
+            closeTime: close, kind: .trades)
+        bar.kind = UInt8(below(9))
+        bar.flags = ProviderBarFlags(rawValue: UInt8(below(8)))
+        (bar.open, bar.high, bar.low) = (price(), price(), price())
+        (bar.close, bar.vwap) = (price(), price())
+        if below(3) > 0 { bar.volume = Int128(below(1 << 60)) * 1_000_000 }
+        if below(3) > 0 { bar.trades = Int64(below(1_000)) }
+        return builder.append(bar)
+    }
+
+    /// Adds a value of the symbol, or of none.
+    private mutating func append(value header: TickHeader) -> Bool {
+        var own = header
+        if below(9) == 0 { own.symbol = TickHeader.noSymbol }
+        let value = IndicatorValue(
+            header: own, name: ["rate", "größe"][Int(below(2))],
+            unit: ["", "percent"][Int(below(2))],
+            value: below(8) == 0
+                ? IndicatorValue.undefined : Int128(Int64(bitPattern: random.next())) * 1_000,
+            periodStart: below(3) == 0
+                ? .undefined : header.eventTime.advanced(byNanoseconds: -7),
+            periodEnd: header.eventTime, revision: below(3))
+        return builder.append(value) == .appended
     }
 
     /// Adds a gap of trades of the first symbol, from 10 to 20 s, as open and then in part filled.

@@ -42,16 +42,17 @@ def same(path, torn, purged, longer, cut):
     check(os.environ["NATS_URL"].partition("//")[2] in repr(tape), repr(tape))
     start, end = file.origin.info["from"] + 10**9, file.origin.info["to"]
     symbols = sorted((row["symbol"] for row in file.symbols().rows()), key=lambda name: int(name[1:]))
-    for kind in ("trades", "quotes", "depth"):
+    for kind in ("trades", "quotes", "depth", "provider_bars", "indicators"):
         for who in (None, symbols[1], symbols[:2]):
-            of_tape = getattr(tape, kind)(who, start, missing="mark")
+            of_tape = getattr(tape, kind)(symbols=who, start=start, missing="mark")
             for other in (stored, file):
-                of_other = getattr(other, kind)(who, start, missing="mark")
+                of_other = getattr(other, kind)(symbols=who, start=start, missing="mark")
                 for price in ("fixed", "float"):
                     one, two = of_tape.to_polars(price), of_other.to_polars(price)
                     check(len(one) > 50 and one.equals(two), kind, who, price, len(one), len(two))
                 equal(of_tape.provenance, of_other.provenance)
     equal(tape.symbols().rows(), file.symbols().rows())
+    values(tape, stored, file, symbols, start)
     equal(tape.gaps(symbols[0], start, end).rows(), file.gaps(symbols[0], start, end).rows())
     any_order = [len(batch) for batch in tape.trades(order="any", missing="mark")]
     equal(sum(any_order), len(tape.trades(missing="mark").to_polars()))
@@ -75,6 +76,33 @@ def same(path, torn, purged, longer, cut):
     broken(symbols[1], start, torn, purged)
     live(stored, symbols[1], start, longer, cut)
     addresses(tape, symbols[1], start)
+
+
+def values(tape, stored, file, symbols, start):
+    """Values of a name are the same everywhere, and those that are not there raise."""
+    import tapeline
+
+    for who in (None, symbols[1]):
+        frames = [desk.indicators("größe", who, start, missing="mark").to_polars() for desk in (tape, stored, file)]
+        check(len(frames[0]) > 20 and set(frames[0]["name"]) == {"größe"}, who, len(frames[0]))
+        check(all(frames[0].equals(one) for one in frames[1:]), who)
+    equal(set(file.indicators(symbols=symbols[1], missing="mark").to_polars()["symbol"]), {symbols[1]})
+    check(None in set(file.indicators(missing="mark").to_polars()["symbol"]))
+    end = start + 30 * 10**9
+    for desk, pattern in ((tape, "on the tape: typo"), (stored, "stored: typo"), (file, "recorded: typo")):
+        with raises(tapeline.TapeHole, f"nothing of it is {pattern}"):
+            desk.indicators(["rate", "typo"], symbols[1], start, end).to_polars()
+        with raises(tapeline.TapeHole, "S0"):
+            desk.provider_bars(["S0", symbols[1]], start, end).to_polars()
+        with raises(tapeline.TapeHole, r"gateway_lost, open: of a test"):
+            desk.indicators(symbols=symbols[0], start=start, end=end).to_polars()
+    # What operators publish is among values, and the recording has no bars.
+    with raises(tapeline.TapeHole, "made without bars"):
+        file.indicators(symbols=symbols[1], start=start, end=start + 10**9).to_polars()
+    with raises(tapeline.TapelineError, "news are read from a database"):
+        tape.news(symbols[1])
+    with raises(TypeError, r"provider_bars\(\) got an unexpected keyword argument 'history'"):
+        stored.provider_bars(symbols[1], history=True)
 
 
 def beginnings(tape, stored, symbols, start):

@@ -385,6 +385,52 @@ import Testing
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["bars.csv"])
     }
 
+    @Test("records of other kinds are exported as they came, with when they were known")
+    func otherKinds() throws {
+        let scene = try Scene()
+        let tail = "flags, receive_time, receive_time_ns, source, partition, epoch, ordinal"
+        let of = "0, '2026-03-02 14:30:01+00', 0, 's', 0, 1"
+        try scene.postgres.psql(
+            """
+            SET search_path = md;
+            SELECT make_time_partition(t, '2026-03-02')
+            FROM unnest('{indicators,provider_bars,news,options,fundamentals}'::text[]) AS t;
+            INSERT INTO indicators (ts, event_time_ns, symbol, name, value, of_source, period_end,
+                \(tail))
+            VALUES ('2026-03-02 14:30+00', 7, 'AAPL', 'mean', 1.5, 'f', '2026-03-02 14:31+00',
+                0, '2026-03-02 14:30:01+00', 0, 'operator', 0, 1, 1);
+            INSERT INTO provider_bars (ts, event_time_ns, symbol, made_of, \(tail))
+            VALUES ('2026-03-02 14:30+00', 7, 'AAPL', 'trades', \(of), 2);
+            INSERT INTO news (ts, event_time_ns, kind, body, \(tail))
+            VALUES ('2026-03-02 14:30+00', 7, 'bulletin', 'a, "b"', \(of), 3);
+            INSERT INTO options (ts, event_time_ns, symbol, computed_from, basis, \(tail))
+            VALUES ('2026-03-02 14:30+00', 7, 'OPT', 'bid', 'prices', \(of), 4);
+            INSERT INTO fundamentals (ts, event_time_ns, symbol, report, part, parts,
+                document_bytes, content, \(tail))
+            VALUES ('2026-03-02 14:30+00', 7, 'AAPL', 'R', 0, 1, 2, '\\x00ff', \(of), 5);
+            INSERT INTO stored_stretches (input, partition, source, first_ordinal, last_ordinal,
+                taken_from, starts, delays_us, apart_ms)
+            VALUES ('ticks', 0, 's', 2, 5, '2026-03-02 14:30:02+00', '{0}', '{0}', '{0}'),
+                ('bars', 0, 'operator', 1, 1, '2026-03-02 14:30:02+00', '{0}', '{0}', '{0}')
+            """, database: scene.database)
+        let tick = "2026-03-02 14:30:00+00,7,"
+        for (words, begin, known) in [
+            (["indicators", "--source", "f"], "\(tick)AAPL,mean,", "14:31:00+00"),
+            (["provider-bars", "AAPL"], "\(tick)AAPL,trades,", "14:30:02+00"),
+            (["news"], "\(tick),bulletin,,,\"a, \"\"b\"\"\",", "14:30:02+00"),
+            (["options", "OPT"], "\(tick)OPT,bid,prices,", "14:30:02+00"),
+            (["fundamentals"], "\(tick)AAPL,R,0,1,2,\\x00ff,", "14:30:02+00"),
+        ] {
+            let told = try scene.tell(["export"] + words + ["--from", "2026-03-02"])
+            let lines = told.split(separator: "\r\n")
+            #expect(lines.count == 2 && lines[0].hasSuffix(",known_at"), "\(told)")
+            #expect(lines.last?.hasPrefix(begin) == true, "\(told)")
+            #expect(lines.last?.hasSuffix(",2026-03-02 \(known)") == true, "\(told)")
+        }
+        let none = ["export", "indicators", "--source", "operator", "--from", "2026-03-02"]
+        #expect(try scene.tell(none).split(separator: "\r\n").count == 1)
+    }
+
     @Test("a database that was not migrated says so")
     func notMigrated() throws {
         let scene = try Scene(migrated: false)

@@ -25,6 +25,9 @@ struct ProveBench {
     /// The number of ticks listed as late, once per series, and of bars that were computed again.
     private(set) var lateCount = 0
     private(set) var repairedCount = 0
+    /// The number of numbers of aggregates, and of their versions.
+    private(set) var valueCount = 0
+    private var valueRows = 0
     private var barSources: [Partition: TestSource] = [:]
 
     static let symbol = "AAPL"
@@ -93,6 +96,7 @@ struct ProveBench {
                 && bench.query("SELECT count(*) FROM late_ticks") == "\(lateCount)"
                 && bench.query("SELECT count(*) FROM bars WHERE reason = 'bust'")
                     == "\(repairedCount)"
+                && bench.query("SELECT count(*) FROM indicators") == "\(valueRows)"
         }
         try #require(isStored)
         try writer.stop()
@@ -151,6 +155,8 @@ struct ProveBench {
         barCount += graph.keys.count
         lateCount += graph.lateCount
         repairedCount += graph.repaired.count
+        valueCount += graph.values.count
+        valueRows += graph.valueRows
         barSources[partition] = bars
     }
 

@@ -132,6 +132,63 @@ import Testing
         #expect(changed.count("tape", "differing") == 1)
     }
 
+    @Test("numbers of aggregates prove from the tape; a changed, missing or added one is found")
+    func numbers() throws {
+        let rule = AggregateRule(
+            bars: BarRule(series: try BarSeriesSet(["1s", "1m"])), functions: [.mean, .count])
+        let minutes = BarRule(series: try BarSeriesSet(["1m"]))
+        let scene = try ProveBench(
+            "numbers", [("AAPL", values)], extras: [300: ProveBench.cancel],
+            definition: GraphDefinition(
+                name: "numbers",
+                nodes: [
+                    GraphNode(
+                        name: "bars", input: .ticks(.trade),
+                        operation: .bars(minutes, calendar: nil)),
+                    GraphNode(
+                        name: "stats", input: .ticks(.trade),
+                        operation: .aggregate(rule, calendar: nil)),
+                ]))
+        let all = Int64(scene.valueCount)
+        func expect(_ code: ExitCode, _ counts: [Int64]) throws {
+            let found = try scene.prove()
+            let kinds = ["equal", "differing", "missing", "extra", "not_checked"]
+            #expect(kinds.map { found.count("values", $0) } == counts, "\(found.json)")
+            #expect(found.code == code && found.count("tape", "equal") == Int64(scene.barCount))
+        }
+        #expect(all > 200)
+        try expect(.success, [all, 0, 0, 0, 0])
+        #expect(try scene.prove("--series", "1m").count("values", "equal") == -1)
+
+        let name = "name = 'stats.1s.count'"
+        let place = "\(name) AND period_start = '2023-11-14 22:13:40Z'"
+        _ = try scene.bench.query("UPDATE indicators SET value = value + 1 WHERE \(place)")
+        try expect(.failure, [all - 1, 1, 0, 0, 0])
+        _ = try scene.bench.query(
+            "CREATE TABLE kept AS SELECT * FROM indicators WHERE \(place); "
+                + "DELETE FROM indicators WHERE \(place)")
+        try expect(.failure, [all - 1, 0, 1, 0, 0])
+        _ = try scene.bench.query(
+            """
+            UPDATE kept SET value = value - 1;
+            INSERT INTO indicators SELECT * FROM kept;
+            UPDATE kept SET ts = ts + interval '4 min',
+                period_start_ns = period_start_ns + 240000000000,
+                period_end_ns = period_end_ns + 240000000000;
+            INSERT INTO indicators SELECT * FROM kept
+            """)
+        try expect(.failure, [all, 0, 0, 1, 0])
+
+        // Of a window that was computed again it cannot be said which late ticks count.
+        _ = try scene.bench.query(
+            """
+            DELETE FROM indicators WHERE ts >= '2023-11-14 22:17Z' AND \(name);
+            UPDATE indicators SET value = value + 1
+            WHERE \(name) AND period_start = '2023-11-14 22:13:50Z'
+            """)
+        try expect(.incomplete, [all - 1, 0, 0, 0, 1])
+    }
+
     /// Expects that the audit's SQL computes the one-minute series when it is told the nodes before
     /// it, names what it does not compute, and notices a duplicate that counts.
     private func expectAudit(_ scene: ProveBench, _ definition: GraphDefinition) throws {

@@ -18,12 +18,17 @@ struct ProveBenchGraph {
     private(set) var keys: Set<Key> = []
     private(set) var repaired: Set<Key> = []
     private(set) var lateCount = 0
+    /// The numbers of windows, by name and end, in their last versions.
+    private(set) var values: [String: Int128] = [:]
+    private(set) var valueRows = 0
 
     init(_ definition: GraphDefinition) {
         machine = GraphMachine(GraphProgram(definition))
     }
 
-    var hasOutput: Bool { !output.bars.isEmpty || !output.late.isEmpty }
+    var hasOutput: Bool {
+        !output.bars.isEmpty || !output.late.isEmpty || !output.values.isEmpty
+    }
 
     mutating func take(_ packet: SealedPacket) {
         packets.append(packet)
@@ -37,7 +42,13 @@ struct ProveBenchGraph {
     /// Returns the bars since the last call.
     mutating func takeBars() -> [Bar] {
         defer { output.removeAll() }
+        noteValues()
         return output.bars
+    }
+
+    private mutating func noteValues() {
+        for value in output.values { values["\(value.name) \(value.periodEnd)"] = value.value }
+        valueRows += output.values.count
     }
 
     mutating func giveOutput(of symbol: UInt32, source: SourceName, to tape: inout TestSource) {
@@ -54,6 +65,17 @@ struct ProveBenchGraph {
             tape.append { $0.append(record) }
         }
         lateCount += output.late.count
+        for (number, value) in output.values.enumerated() {
+            let isFirst = value.reason == BarReason.closed.rawValue
+            let record = IndicatorValue(
+                header: TickHeader(
+                    symbol: symbol, providerTime: value.periodEnd, receiveTime: value.periodEnd),
+                name: value.name, value: value.value, periodStart: value.periodStart,
+                periodEnd: value.periodEnd,
+                revision: isFirst ? 0 : UInt64(valueRows + number))
+            tape.append { $0.append(record) == .appended }
+        }
+        noteValues()
         output.removeAll()
     }
 }

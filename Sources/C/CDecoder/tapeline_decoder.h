@@ -34,7 +34,7 @@ struct ArrowArray;
 struct ArrowArrayStream;
 
 /* The version of this interface. A higher one keeps all that is here. */
-#define TAPELINE_DECODER_INTERFACE 2
+#define TAPELINE_DECODER_INTERFACE 3
 
 /* The most rows of one batch. */
 #define TAPELINE_BATCH_ROWS_MAX 65536
@@ -83,7 +83,9 @@ enum {
     TAPELINE_QUOTES = 2,
     TAPELINE_DEPTH = 3,
     TAPELINE_BARS = 4,
-    TAPELINE_GAPS = 5
+    TAPELINE_GAPS = 5,
+    TAPELINE_INDICATORS = 6,
+    TAPELINE_PROVIDER_BARS = 7
 };
 
 /* Which rows. NULL instead of it means all. */
@@ -95,8 +97,8 @@ typedef struct tapeline_selection {
     /* Sources; count 0: all. */
     const char *const *sources;
     size_t source_count;
-    /* Event times in [from, to), nanoseconds since 1970 UTC: of a bar its open_time, of a gap any
-       time of it that lies in the range. INT64_MIN and INT64_MAX: no limit. A row without an event
+    /* Event times in [from, to), nanoseconds since 1970 UTC: of a bar its open_time (of a provider's
+       its end), of a gap any time of it that lies in the range. INT64_MIN and INT64_MAX: no limit. A row without an event
        time belongs to it only without limits. */
     int64_t from;
     int64_t to;
@@ -234,7 +236,7 @@ void tapeline_decoder_free(tapeline_decoder *decoder);
 
 /*
  * ---- provenance ------------------------------------------------------------------------------
- * {"interface":2,"rows":{"trades":1234},"complete":true,
+ * {"interface":3,"rows":{"trades":1234},"complete":true,
  *  "lanes":[{"stream":"ticks","source":"ibkr","partition":3,"first":1,"last":9000,"packets":12,
  *            "checksum":"0123456789abcdef","epochs":[1,2],"sequences":[5,31],
  *            "missing":0,"holes":[[101,200]]}]}
@@ -262,6 +264,14 @@ void tapeline_decoder_free(tapeline_decoder *decoder);
  * gaps:    event_time!, receive_time!, symbol! dict (null: all symbols), source, provider!,
  *          kind dict, reason dict, state dict, from_time! ts, to_time! ts (null: open),
  *          lost_first_ordinal! int64, lost_last_ordinal! int64, detail utf8, <tail>
+ * indicators: event_time!, receive_time!, symbol! dict (null: of none), source (of an operator's value
+ *          "operator", of one over all partitions "universe"), provider!, name dict, value!
+ *          decimal128(38,9) (null: withdrawn), unit dict, period_start! ts, period_end! ts,
+ *          revision int64, of_source! dict (of an operator's value: whose ticks it is made of), <tail>
+ *          A selection of sources has values by of_source, or else by source.
+ * provider_bars: event_time! (its end), receive_time!, symbol!, source, provider!, made_of dict,
+ *          open_time! ts, open! high! low! close! vwap! int64, volume! decimal128(38,8), trades! int64,
+ *          bar_flags uint8 (bits: 1 in progress, 2 regular hours, 4 made again), <tail>
  * <tail>:  flags uint16, time_resolution uint8 (0 unknown, 1 nanosecond ... 6 day),
  *          provider_id! uint64 (null: none), sent_at! ts (the packet's), known_at! ts (when the
  *          stream took it), partition uint16, epoch int64, ordinal int64

@@ -9,8 +9,12 @@ struct RowEnds {
     var depth = 0
     var bars = 0
     var gaps = 0
+    var indicators = 0
+    var providerBars = 0
 
-    var most: Int { max(max(trades, quotes), max(depth, bars), gaps) }
+    var most: Int {
+        max(max(trades, quotes), max(depth, bars), max(gaps, indicators), providerBars)
+    }
 
     subscript(kind: ColumnKind) -> Int {
         get { self[keyPath: Self.path(kind)] }
@@ -24,6 +28,8 @@ struct RowEnds {
         case .depth: \.depth
         case .bars: \.bars
         case .gaps: \.gaps
+        case .indicators: \.indicators
+        case .providerBars: \.providerBars
         }
     }
 }
@@ -182,7 +188,7 @@ extension ColumnDecoder {
         case .other(let message):
             if WireFormat.Template.isTick(message.template) {
                 guard ordinal >= rows.first else { break }
-                try write(message, packet, rows.names, ordinal, &rows.ends)
+                try write(message, packet, header, ordinal, &rows)
             } else {
                 // A definition may change what an index of a tick that waits means.
                 rows = try copied(rows, packet, header)
@@ -194,6 +200,13 @@ extension ColumnDecoder {
         return rows
     }
 
+    private static func checkDigits(_ value: Int128, _ place: Int) throws(DecodeError) {
+        guard value == .max || value.magnitude < decimalEnd.magnitude else {
+            throw DecodeError(
+                damage: "a number has more than \(ColumnLayout.decimalDigits) digits", at: place)
+        }
+    }
+
     private mutating func write(
         _ bar: Bar, _ names: RowNames, _ ordinal: UInt64, _ place: Int, _ ends: inout RowEnds
     ) throws(DecodeError) {
@@ -202,13 +215,8 @@ extension ColumnDecoder {
             throw DecodeError(
                 damage: "the packet does not define series \(bar.series)", at: place)
         }
-        for sum in [bar.volume, bar.notional] where sum != .max {
-            guard sum.magnitude < Self.decimalEnd.magnitude else {
-                throw DecodeError(
-                    damage: "a bar's sum has more than \(ColumnLayout.decimalDigits) digits",
-                    at: place)
-            }
-        }
+        try Self.checkDigits(bar.volume, place)
+        try Self.checkDigits(bar.notional, place)
         guard names.isOfSymbols, names.isOfSources,
             selection.times.contains(bar.openTime.nanoseconds)
         else { return }
@@ -224,9 +232,10 @@ extension ColumnDecoder {
 
     @inline(never)
     private mutating func write(
-        _ message: MessageBounds, _ packet: RawSpan, _ names: PacketNames, _ ordinal: UInt64,
-        _ ends: inout RowEnds
+        _ message: MessageBounds, _ packet: RawSpan, _ packetHeader: PacketHeader,
+        _ ordinal: UInt64, _ rows: inout PacketRows
     ) throws(DecodeError) {
+        let names = rows.names
         switch RecordKind(template: message.template) {
         case .depth, .depthReset:
             guard depth.isWanted, let header = message.tickHeader(in: packet) else { return }
@@ -236,13 +245,13 @@ extension ColumnDecoder {
                 return
             }
             if let update = message.depthUpdate(in: packet) {
-                write(update, columns, at: ends.depth)
+                write(update, columns, at: rows.ends.depth)
             } else if let reset = message.depthReset(in: packet) {
-                write(reset, columns, at: ends.depth)
+                write(reset, columns, at: rows.ends.depth)
             }
-            columns.head.put(header, names, at: ends.depth)
-            columns.tail.put(header, ordinal: ordinal, at: ends.depth)
-            ends.depth += 1
+            columns.head.put(header, names, at: rows.ends.depth)
+            columns.tail.put(header, ordinal: ordinal, at: rows.ends.depth)
+            rows.ends.depth += 1
         case .gap:
             guard gaps.isWanted else { return }
             guard let gap = message.gapRecord(in: packet) else {
@@ -253,10 +262,30 @@ extension ColumnDecoder {
             guard names.isOfSymbols, selection.times.overlap(from: times.0, to: times.1) else {
                 return
             }
-            write(gap, names, ordinal, at: ends.gaps)
-            ends.gaps += 1
-        case .trade, .quote, .bar, .lateTick, .news, .bulletin, .fundamental, .indicator,
-            .subscription, .repair, .tradeChange, .action, .providerBar, .option, nil:
+            write(gap, names, ordinal, at: rows.ends.gaps)
+            rows.ends.gaps += 1
+        case .indicator:
+            guard indicators.isWanted, let value = message.indicatorValue(in: packet) else {
+                return
+            }
+            let names = try names.names(of: value.header.symbol, message.start)
+            try Self.checkDigits(value.value, message.start)
+            guard isWanted(names, of: packetHeader),
+                selection.times.contains(value.header.eventTime.nanoseconds)
+            else { return }
+            write(value, names, ordinal, at: rows.ends.indicators)
+            rows.ends.indicators += 1
+        case .providerBar:
+            guard providerBars.isWanted, let bar = message.providerBar(in: packet) else { return }
+            let names = try names.names(of: bar.header.symbol, message.start)
+            try Self.checkDigits(bar.volume, message.start)
+            guard names.isOfSymbols, selection.times.contains(bar.closeTime.nanoseconds) else {
+                return
+            }
+            write(bar, names, ordinal, at: rows.ends.providerBars)
+            rows.ends.providerBars += 1
+        case .trade, .quote, .bar, .lateTick, .news, .bulletin, .fundamental, .subscription,
+            .repair, .tradeChange, .action, .option, nil:
             break
         }
     }
@@ -299,6 +328,53 @@ extension ColumnDecoder {
         gapText += gap.detail.utf8
         columns.detail.put(Int32(truncatingIfNeeded: gapText.count), at: row + 1)
         columns.tail.put(gap.header, ordinal: ordinal, at: row)
+    }
+
+    /// Whether a value is of the selection. Without a symbol it is only of one of all symbols. In
+    /// a packet of bars it is of the source whose ticks it is made of, or else of the packet's.
+    private func isWanted(_ names: RowNames, of header: PacketHeader) -> Bool {
+        guard names.isOfSymbols, names.symbol >= 0 || selection.symbols.isEmpty else {
+            return false
+        }
+        guard header.kind == .bars, names.source < 0 else {
+            return header.kind != .bars || names.isOfSources
+        }
+        return selection.sources.isEmpty || selection.sources.contains(header.source)
+    }
+
+    private mutating func write(
+        _ value: IndicatorValue, _ names: RowNames, _ ordinal: UInt64, at row: Int
+    ) {
+        let columns = indicators.columns
+        columns.head.put(value.header, names, at: row)
+        columns.name.put(texts.valueNames.index(of: value.name) { $0 }, at: row)
+        columns.value.put(value.value, at: row)
+        columns.unit.put(texts.units.index(of: value.unit) { $0 }, at: row)
+        columns.periodStart.put(value.periodStart.nanoseconds, at: row)
+        columns.periodEnd.put(value.periodEnd.nanoseconds, at: row)
+        columns.revision.put(Int64(bitPattern: value.revision), at: row)
+        columns.ofSource.put(names.source, at: row)
+        columns.tail.put(value.header, ordinal: ordinal, at: row)
+    }
+
+    private mutating func write(
+        _ bar: ProviderBar, _ names: RowNames, _ ordinal: UInt64, at row: Int
+    ) {
+        let columns = providerBars.columns
+        columns.head.put(bar.header, names, at: row)
+        // Its event time is its end.
+        columns.head.eventTime.put(bar.closeTime.nanoseconds, at: row)
+        columns.madeOf.put(texts.names.barData.index(of: bar.kind), at: row)
+        columns.openTime.put(bar.openTime.nanoseconds, at: row)
+        columns.prices.open.put(bar.open.raw, at: row)
+        columns.prices.high.put(bar.high.raw, at: row)
+        columns.prices.low.put(bar.low.raw, at: row)
+        columns.prices.close.put(bar.close.raw, at: row)
+        columns.prices.vwap.put(bar.vwap.raw, at: row)
+        columns.volume.put(bar.volume, at: row)
+        columns.trades.put(bar.trades, at: row)
+        columns.flags.put(bar.flags.rawValue, at: row)
+        columns.tail.put(bar.header, ordinal: ordinal, at: row)
     }
 
     // MARK: names

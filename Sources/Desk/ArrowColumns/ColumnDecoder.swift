@@ -35,6 +35,8 @@ package struct ColumnDecoder: ~Copyable {
     var depth: RowBuffer<DepthColumns>
     var bars: RowBuffer<BarColumns>
     var gaps: RowBuffer<GapColumns>
+    var indicators: RowBuffer<IndicatorColumns>
+    var providerBars: RowBuffer<ProviderBarColumns>
     /// The texts of the gaps that wait.
     var gapText: [UInt8] = []
     var texts = RowTexts()
@@ -74,6 +76,8 @@ package struct ColumnDecoder: ~Copyable {
         depth = RowBuffer(of: kinds, shape, memory)
         bars = RowBuffer(of: kinds, shape, memory)
         gaps = RowBuffer(of: kinds, shape, memory)
+        indicators = RowBuffer(of: kinds, shape, memory)
+        providerBars = RowBuffer(of: kinds, shape, memory)
     }
 
     // MARK: packets
@@ -200,6 +204,8 @@ package struct ColumnDecoder: ~Copyable {
         depth.prepare()
         bars.prepare()
         gaps.prepare()
+        indicators.prepare()
+        providerBars.prepare()
     }
 
     /// Keeps the rows that a packet's ticks became.
@@ -209,6 +215,8 @@ package struct ColumnDecoder: ~Copyable {
         depth.complete(kept.depth..<ends.depth, values)
         bars.complete(kept.bars..<ends.bars, values)
         gaps.complete(kept.gaps..<ends.gaps, values)
+        indicators.complete(kept.indicators..<ends.indicators, values)
+        providerBars.complete(kept.providerBars..<ends.providerBars, values)
         kept = ends
     }
 
@@ -232,6 +240,8 @@ package struct ColumnDecoder: ~Copyable {
         case .gaps:
             defer { gapText.removeAll() }
             return gaps.take(rows, &texts, text: gapText)
+        case .indicators: return indicators.take(rows, &texts)
+        case .providerBars: return providerBars.take(rows, &texts)
         }
     }
 

@@ -107,6 +107,23 @@ extension ColumnLayout {
             ColumnLayout("lost_last_ordinal", .int64, .zero), ColumnLayout("detail", .bytes),
         ] + tail
 
+    static let indicators =
+        head + [
+            ColumnLayout("name", .text(.names)),
+            ColumnLayout("value", .decimal(scale: Price.decimals), .highest),
+            ColumnLayout("unit", .text(.units)), time("period_start"), time("period_end"),
+            ColumnLayout("revision", .int64),
+            ColumnLayout("of_source", .text(.sources), .negative),
+        ] + tail
+
+    static let providerBars =
+        head + [
+            ColumnLayout("made_of", .text(.barData)), time("open_time"), price("open"),
+            price("high"), price("low"), price("close"), price("vwap"),
+            ColumnLayout("volume", .decimal(scale: Quantity.decimals), .highest),
+            ColumnLayout("trades", .int64, .highest), ColumnLayout("bar_flags", .uint8),
+        ] + tail
+
     static let bars =
         [
             time("open_time"), time("close_time"),

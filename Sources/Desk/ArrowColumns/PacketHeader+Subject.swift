@@ -7,9 +7,11 @@ extension PacketHeader {
     private static let ticks = ShortText("ticks.") ?? .empty
     private static let bars = ShortText("bars.") ?? .empty
     private static let watermarks = ShortText("wm.") ?? .empty
+    private static let all = ShortText("all.") ?? .empty
+    private static let universe = ShortText("universe") ?? .empty
 
     /// Whether the packet belongs on a subject: `md.ticks.<partition>.<source>`,
-    /// `md.bars.<partition>` or `md.wm.<stream>.<source>`.
+    /// `md.bars.<partition>`, `md.all.universe` or `md.wm.<stream>.<source>`.
     func fits(_ subject: RawSpan) -> Bool {
         let stream =
             switch kind {
@@ -17,8 +19,12 @@ extension PacketHeader {
             case .bars: Self.bars
             case .watermark: Self.watermarks
             }
-        guard let namespace = subject.end(ofTokenAt: 0),
-            let number = subject.end(of: stream, at: namespace + 1),
+        guard let namespace = subject.end(ofTokenAt: 0) else { return false }
+        if kind == .bars, source == .universe {
+            return subject.end(of: Self.all, at: namespace + 1)
+                .flatMap { subject.end(of: Self.universe, at: $0) } == subject.byteCount
+        }
+        guard let number = subject.end(of: stream, at: namespace + 1),
             let end = subject.end(of: ShortText(number: partition.number), at: number)
         else { return false }
         guard kind != .bars else { return end == subject.byteCount }

@@ -233,6 +233,47 @@ struct GapColumns: TickColumns {
     }
 }
 
+struct IndicatorColumns: TickColumns {
+    static let kind = ColumnKind.indicators
+
+    let head: HeadColumns
+    let name: Column<Int32>
+    let value: Column<Int128>
+    let unit: Column<Int32>
+    let periodStart: Column<Int64>
+    let periodEnd: Column<Int64>
+    let revision: Column<Int64>
+    let ofSource: Column<Int32>
+    let tail: TailColumns
+
+    init(_ columns: inout ColumnCursor) {
+        head = HeadColumns(&columns)
+        (name, value, unit, periodStart, periodEnd, revision, ofSource) = columns.take()
+        tail = TailColumns(&columns)
+    }
+}
+
+struct ProviderBarColumns: TickColumns {
+    static let kind = ColumnKind.providerBars
+
+    let head: HeadColumns
+    let madeOf: Column<Int32>
+    let openTime: Column<Int64>
+    let prices: BarColumns.Prices
+    let volume: Column<Int128>
+    let trades: Column<Int64>
+    let flags: Column<UInt8>
+    let tail: TailColumns
+
+    init(_ columns: inout ColumnCursor) {
+        head = HeadColumns(&columns)
+        (madeOf, openTime) = columns.take()
+        prices = BarColumns.Prices(&columns)
+        (volume, trades, flags) = columns.take()
+        tail = TailColumns(&columns)
+    }
+}
+
 struct BarColumns: RowColumns {
     static let kind = ColumnKind.bars
 

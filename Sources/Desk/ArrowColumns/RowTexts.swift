@@ -5,6 +5,8 @@ struct RowTexts {
     var symbols = TextDictionary()
     var providers = TextDictionary()
     var series = TextDictionary()
+    var valueNames = KeyedTexts<String>()
+    var units = KeyedTexts<String>()
     var sources = KeyedTexts<SourceName>()
     var exchanges = ShortTexts()
     var conditions = ShortTexts()
@@ -22,6 +24,7 @@ struct RowTexts {
         var dataKinds = EnumerationTexts<DataKind>()
         var gapReasons = EnumerationTexts<GapReason>()
         var gapStates = EnumerationTexts<GapState>()
+        var barData = EnumerationTexts<ProviderBarKind>()
     }
 
     /// Whether some texts are more than fit.
@@ -29,6 +32,7 @@ struct RowTexts {
         symbols.isOverLimit || providers.isOverLimit || series.isOverLimit
             || sources.texts.isOverLimit || exchanges.texts.isOverLimit
             || conditions.texts.isOverLimit || marketMakers.texts.isOverLimit
+            || valueNames.texts.isOverLimit || units.texts.isOverLimit
     }
 
     /// Returns the texts that the indexes of a column mean.
@@ -41,6 +45,8 @@ struct RowTexts {
         case .conditions: conditions.snapshot()
         case .marketMakers: marketMakers.snapshot()
         case .series: series.snapshot()
+        case .names: valueNames.snapshot()
+        case .units: units.snapshot()
         case .actions: names.actions.snapshot()
         case .operations: names.operations.snapshot()
         case .sides: names.sides.snapshot()
@@ -49,6 +55,7 @@ struct RowTexts {
         case .dataKinds: names.dataKinds.snapshot()
         case .gapReasons: names.gapReasons.snapshot()
         case .gapStates: names.gapStates.snapshot()
+        case .barData: names.barData.snapshot()
         }
     }
 }

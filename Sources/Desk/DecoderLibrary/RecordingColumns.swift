@@ -126,9 +126,10 @@ final class RecordingColumns {
         }
     }
 
-    /// Bars have ordinals of their own, so holes in them are of no matter to ticks.
+    /// Bars have ordinals of their own, so holes in them are of no matter to ticks. Values are
+    /// among both.
     private static func isWanted(_ header: PacketHeader, _ kind: ColumnKind) -> Bool {
-        (header.kind == .bars) == (kind == .bars)
+        kind == .indicators || (header.kind == .bars) == (kind == .bars)
     }
 
     private func nextFrame() throws(DecodeError) -> (FrameBlock, FrameBlock.Frame)? {

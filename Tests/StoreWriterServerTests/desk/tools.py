@@ -33,8 +33,14 @@ def texts():
     bar = {"kind": "differing", "symbol": "AAPL", "series": "1m", "source": "ib", "open_time": "a", "fields": []}
     counts = {"equal": 1, "differing": 1_200, "missing": 3, "extra": 0, "not_over": 0}
     told = repr(tool.Proof({
-        "ticks": 7, "tables": {**counts, "bars": [bar] * 1_000}, "tape": None, "not_on_tape": []}, "differs"))
+        "ticks_read": 7, "tables": {**counts, "bars": [bar] * 1_000}, "tape": None, "not_on_tape": []}, "differs"))
     equal((told.count("differing AAPL"), told.count("and 1193 more")), (10, 1))
+    value = {"kind": "extra", "symbol": "AAPL", "name": "stats.1s.mean", "source": "ib", "stored": "2",
+             "computed": "none"}
+    told = repr(tool.Proof({
+        "ticks_read": 7, "tables": None, "tape": None, "not_on_tape": [],
+        "values": {**counts, "not_checked": 4, "values": [value]}}, "differs"))
+    check("4 not checked\n  " in told and "extra AAPL stats.1s.mean of ib: stored 2, computed none" in told, told)
 
 
 def tools(desk, file, symbol, at):

@@ -17,9 +17,9 @@ AS $$
     ), format('it is not known when the tape took ordinal %s', p_ordinal))
 $$;
 
--- Returns why it cannot be said which rows of a table (trades, quotes, trade_changes, indicators or gaps)
--- were known at t, of these symbols and names of values (NULL: all), and from from_ts up to to_ts; NULL if
--- it can:
+-- Returns why it cannot be said which rows of a table of the tape's records were known at t, of these symbols
+-- and names of values (NULL: all), and from from_ts up to to_ts, values with names by the ends of their
+-- periods; NULL if it can:
 --
 -- - retention has dropped rows of that time.
 -- - a loss: the tape took records that are not stored, and one of them may be of that time. A gap that
@@ -41,8 +41,9 @@ DECLARE
     range_of CONSTANT text := CASE p_table
         -- What ends before may be what closes a gap without an end.
         WHEN 'gaps' THEN 'r.ordinal IS NOT NULL AND r.from_time < $5'
-        WHEN 'indicators' THEN '($3 IS NULL OR r.name = ANY ($3)) AND r.ts >= $4
-            AND coalesce(r.period_end, r.ts) >= $4 AND coalesce(r.period_end, r.ts) < $5'
+        WHEN 'indicators' THEN CASE WHEN p_names IS NULL THEN 'r.ts >= $4 AND r.ts < $5' ELSE
+            'r.name = ANY ($3) AND r.ts >= $4
+            AND coalesce(r.period_end, r.ts) >= $4 AND coalesce(r.period_end, r.ts) < $5' END
         ELSE 'r.ts >= $4 AND r.ts < $5' END;
     -- When a row was known by all clocks.
     known_of CONSTANT text := CASE p_table
@@ -163,7 +164,7 @@ DECLARE
 BEGIN
     IF t IS NULL OR from_ts IS NULL OR to_ts IS NULL
         OR p_symbols IS NULL AND p_table IN ('bars', 'trades', 'quotes', 'trade_changes', 'trades_effective')
-        OR p_names[1] IS NULL AND p_table IN ('bars', 'indicators') THEN
+        OR p_names[1] IS NULL AND (p_table = 'bars' OR p_asked = 'indicators_as_of') THEN
         RAISE EXCEPTION '% needs a time, symbols of bars and ticks, the series of bars or names of values, '
             'and a range of times', p_asked USING ERRCODE = '22004';
     END IF;

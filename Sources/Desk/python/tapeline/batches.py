@@ -128,7 +128,7 @@ class Batches(Iterator[LiveBatch]):
         if self._wanted.marks:
             self._put("gaps", batch(GAP_FIELDS, new, self._gap_texts), origin)
             return
-        kinds = {"any", *(kind for one in self._wanted.kinds for kind in schema.GAP_KINDS[one.kind])}
+        kinds = {"any", *(kind for one in self._wanted.kinds for kind in schema.KINDS[one.kind].gaps)}
         missing = [
             Missing(one.start, one.end, one.reason, one.symbol, one.source, one.state, one.kind, one.detail)
             for one in map(gap_record, new)

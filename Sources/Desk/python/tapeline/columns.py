@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import array
 import operator
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, repeat
 from typing import Any, Literal
@@ -275,6 +275,14 @@ def in_order(batches: list[Batch], names: Sequence[str]) -> Iterator[Batch]:
     for start in range(0, len(order), BATCH_ROWS):
         rows = order[start : start + BATCH_ROWS]
         yield Batch(fields, tuple(taken(one, rows) for one in whole.columns))
+
+
+def having(whole: Batch, name: str, texts: Collection[str]) -> Batch:
+    """Returns the rows that have one of these texts in a column. No column is plain text or a truth value."""
+    rows = [row for row, text in enumerate(whole[name]) if text in texts]
+    flags = [None if one.validity is None else unpacked(one.validity, one.length) for one in whole.columns]
+    columns = (replace(one, validity=known) for one, known in zip(whole.columns, flags))
+    return Batch(whole.fields, tuple(taken(one, rows) for one in columns))
 
 
 def _joined(field: Field, parts: list[Column]) -> Column:

@@ -47,12 +47,21 @@ class Query:
     values: list[Any]
 
 
+_OTHERWISE = {"content": "encode(content, 'hex')", "news_kind": "kind"}
+"""Columns that a frame has in another form, or under another name: folders of files have the kind of data."""
+
+
 def _sent(field: Field, wanted: Wanted, is_narrow: bool) -> tuple[int, str]:
     """Returns how the server sends a column, and its SQL. Nothing is computed there that can be computed here."""
     name = field.name
     if name == "action":
         names = " ".join(f"WHEN {number} THEN '{name}'" for number, name in enumerate(schema.ACTIONS))
         return copies.TEXT, f"CASE action {names} ELSE action::text END"
+    if name in ("provider", "of_source") and schema.KINDS[wanted.kind].own:
+        # As the decoder has it of records without one.
+        return copies.TEXT, f"nullif({name}, '')"
+    if name in _OTHERWISE:
+        return copies.TEXT, _OTHERWISE[name]
     if field.kind != "ts":
         return copies.KINDS[field.kind], name
     if wanted.kind == "bars" or name == "known_at":
@@ -385,10 +394,13 @@ def query(snapshot: Snapshot, wanted: Wanted, *, is_narrow: bool = True) -> Quer
         place = f"{_EFFECTIVE.format(snapshot.table('trades_at'))} AS e"
         values = [None if wanted.as_of is None else _moment(wanted.as_of)]
     if not is_bars and (wanted.with_known or wanted.as_of is not None):
+        has_period = wanted.kind == "indicators"
+        source = f"{snapshot.table('indicator_input')}(r.source)" if has_period else "'ticks'"
         place = (
-            "(SELECT r.*, CASE WHEN k.taken_at IS NOT NULL THEN greatest(k.taken_at, r.receive_time) END"
+            "(SELECT r.*, CASE WHEN k.taken_at IS NOT NULL THEN greatest(k.taken_at, r.receive_time"
+            f"{', r.period_end' * has_period}) END"
             f" AS known_at FROM (SELECT * FROM {place}) AS r LEFT JOIN LATERAL {snapshot.table('taken_at')}("
-            "'ticks', r.partition, r.source, r.ordinal) k ON true) AS r"
+            f"{source}, r.partition, r.source, r.ordinal) k ON true) AS r"
         )
     conditions, more = criteria(wanted, is_narrow)
     if not is_bars and wanted.as_of is not None:
@@ -436,12 +448,13 @@ def bars_place(snapshot: Snapshot, wanted: Wanted) -> tuple[str, list[Any]]:
 def check_as_of(snapshot: Snapshot, wanted: Wanted, kind: str = "") -> None:
     """Raises NotKnown where the database cannot say which ticks, or records of gaps, were known."""
     assert wanted.as_of is not None
-    if not wanted.symbols or wanted.start is None or wanted.end is None:
-        raise TapelineError("as_of needs symbols, a start and an end")
+    is_of_all = bool(schema.KINDS[wanted.kind].own) and not kind
+    if not (wanted.symbols or is_of_all) or wanted.start is None or wanted.end is None:
+        raise TapelineError(f"as_of needs {'' if is_of_all else 'symbols, '}a start and an end")
     snapshot.rows(
         f"SELECT {snapshot.table('check_as_of')}(%s, %s, %s, %s, NULL, %s, %s, false)",
         ["as_of", _moment(wanted.as_of), kind or ("trades_effective" if wanted.effective else wanted.kind),
-         list(wanted.symbols), _moment(wanted.start), _moment(wanted.end, up=True)],
+         list(wanted.symbols) or None, _moment(wanted.start), _moment(wanted.end, up=True)],
     )
 
 
@@ -452,11 +465,18 @@ def past_place(snapshot: Snapshot, name: str) -> str:
     return name
 
 
+def source_of(wanted: Wanted) -> str:
+    """Returns whose rows they are, in SQL: of an operator's value whose ticks it is made of."""
+    return "coalesce(nullif(of_source, ''), source)" if wanted.kind == "indicators" else "source"
+
+
 def criteria(wanted: Wanted, is_narrow: bool = False) -> tuple[str, list[Any]]:
     """Returns the WHERE clause of a selection, and its values."""
     parts, values = ["true"], list[Any]()
-    source = "live_source" if wanted.history else "source"
-    for name, texts in (("symbol", wanted.symbols), (source, wanted.sources), ("series", wanted.series)):
+    source = "live_source" if wanted.history else source_of(wanted)
+    for name, texts in (
+        ("symbol", wanted.symbols), (source, wanted.sources), ("series", wanted.series), ("name", wanted.names),
+    ):
         if texts:
             parts.append(f"{name} = ANY (%s)")
             values.append(list(texts))

@@ -58,8 +58,8 @@ def export_dbn(
         told: list[dict[str, Any]] = []
         instruments: dict[str, int] = {}
         for selection in checked(selections):
-            if selection.wanted.kind == "depth":
-                raise TapelineError("DBN has no schema for changes of a book by position: leave depth out")
+            if (kind := selection.wanted.kind) not in ("trades", "quotes", "bars"):
+                raise TapelineError(f"DBN has no schema for {kind} as they are stored: leave {kind} out")
             reading, left_out = Reading(selection, target), LeftOut("DBN", unfit)
             writer = _Writer(codec, target, selection.wanted, publisher_id, instruments, left_out)
             with writer:

@@ -19,9 +19,9 @@ from .times import MAX_NS, MIN_NS
 if TYPE_CHECKING:
     from .transport import Link, Message
 
-INTERFACE = 2
+INTERFACE = 3
 NAME = "libtapeline_decoder.so"
-KINDS = {"trades": 1, "quotes": 2, "depth": 3, "bars": 4, "gaps": 5}
+KINDS = {"trades": 1, "quotes": 2, "depth": 3, "bars": 4, "gaps": 5, "indicators": 6, "provider_bars": 7}
 _IO, _DAMAGED, _HOLE, _ORDER, _FULL = 2, 3, 4, 5, 6
 _MARK_HOLES = 1
 _FLOATS, _NUMBERS = 1, 2

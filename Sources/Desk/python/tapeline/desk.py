@@ -23,8 +23,10 @@ from .frames import Table
 from .heads import Heads
 from .latest import KINDS, HotState, Latest, nanoseconds
 from .live import Live
+from .names import Names, checked, word
 from .recording import Recording
-from .selection import MissingPolicy, Names, Selection, Wanted, names as _names, word as _word
+from .selection import MissingPolicy, Selection, Wanted
+from .sides import Sides
 from .tape import Tape
 from .times import Time
 from .tool import TIME_LIMIT, Explanation, Proof, ask
@@ -119,8 +121,8 @@ def demo() -> Desk:
     return open(pathlib.Path(__file__).with_name("demo.tape"))
 
 
-class Desk:
-    """Ticks, bars and gaps of a database, a recording or the tape. Any thread may use it."""
+class Desk(Sides):
+    """Ticks, bars, gaps and more of a database, a recording or the tape. Any thread may use it."""
 
     def __init__(
         self, origin: Database | Recording | Tape, tape: Callable[..., Tape] | None = None,
@@ -236,8 +238,8 @@ class Desk:
 
             desk.explain("AAPL", "1m", "2026-11-20 14:31")
         """
-        words = ["explain", _word(symbol), _word(series), times.text(times.nanoseconds(at, tz))]
-        words += [f"--source={_word(source)}"] if source else []
+        words = ["explain", word(symbol), word(series), times.text(times.nanoseconds(at, tz))]
+        words += [f"--source={word(source)}"] if source else []
         return Explanation(*ask(self.origin, words, time_limit))
 
     def prove(
@@ -253,16 +255,16 @@ class Desk:
         """
         if start is None:
             raise TapelineError("prove() wants a start")
-        wanted = self._wanted("bars", symbols, start, end, None, tz, series=_names(series, "series"))
-        words = ["prove", *map(_word, wanted.symbols), f"--from={times.text(wanted.start)}"]
+        wanted = self._wanted("bars", symbols, start, end, None, tz, series=checked(series, "series"))
+        words = ["prove", *map(word, wanted.symbols), f"--from={times.text(wanted.start)}"]
         words += [f"--to={times.text(wanted.end)}"] if wanted.end is not None else []
-        words += [f"--series={_word(name)}" for name in wanted.series]
+        words += [f"--series={word(name)}" for name in wanted.series]
         return Proof(*ask(self.origin, words, time_limit))
 
     def _ticks(
-        self, kind: str, symbols: Names, start: Time | None, end: Time | None, source: Names, tz: str,
-        price: PriceType, missing: MissingPolicy, order: str, history: bool = False, as_of: Time | None = None,
-        effective: bool = False,
+        self, kind: str, symbols: Names, start: Time | None, end: Time | None, source: Names = None,
+        tz: str = "UTC", price: PriceType = "float", missing: MissingPolicy = "raise", order: str = "time",
+        history: bool = False, as_of: Time | None = None, effective: bool = False, **more: Any,
     ) -> Selection:
         if order not in ("time", "any"):
             raise TapelineError(f"order={order!r}: it is 'time' or 'any'")
@@ -274,7 +276,7 @@ class Desk:
             raise TapelineError("effective=True reads a database, without history=True")
         wanted = self._wanted(
             kind, symbols, start, end, source, tz, as_of, is_ordered=order == "time", history=history,
-            with_known=as_of is not None, effective=effective)
+            with_known=as_of is not None, effective=effective, **more)
         return Selection(self.origin, wanted, tz, price, missing)
 
     def bars(
@@ -306,7 +308,7 @@ class Desk:
         if history and as_of is not None:
             raise TapelineError("history=True does not go with as_of: what was loaded later was not known then")
         wanted = self._wanted(
-            "bars", symbols, start, end, source, tz, as_of, series=_names(series, "series"),
+            "bars", symbols, start, end, source, tz, as_of, series=checked(series, "series"),
             whole_only=missing == "drop", history=history,
         )
         return Selection(self.origin, wanted, tz, price, missing)
@@ -361,7 +363,7 @@ class Desk:
         """
         if isinstance(self.origin, Recording) or self._tape is None:
             raise TapelineError("a recording cannot be followed: connect to a database or a tape")
-        wanted = FollowWanted.of(group, _names(kinds, "kinds"), _names(symbols, "symbols"), tz, price, missing)
+        wanted = FollowWanted.of(group, checked(kinds, "kinds"), checked(symbols, "symbols"), tz, price, missing)
         return Follow(self._tape(group), wanted, database, lease)
 
     def latest(
@@ -384,7 +386,7 @@ class Desk:
             raise TapelineError("a recording has no latest values: connect to a database or a tape")
         if os.getpid() != self._process:
             raise TapelineError("this desk is of the process before the fork: make another one in this process")
-        named, wanted = _names(symbols, "symbols"), _names(kinds, "kinds")
+        named, wanted = checked(symbols, "symbols"), checked(kinds, "kinds")
         if not named:
             raise TapelineError("latest() wants symbols: Valkey has no list of all")
         for kind in wanted:
@@ -396,7 +398,7 @@ class Desk:
                 self._hot = self._find_hot()
         missing = self.origin.open_gaps if gaps and isinstance(self.origin, Database) else None
         length = None if fresh is None else nanoseconds(fresh)
-        return self._hot.latest(named, wanted or ("trade", "quote"), _names(source, "source"), length, gaps=missing)
+        return self._hot.latest(named, wanted or ("trade", "quote"), checked(source, "source"), length, gaps=missing)
 
     def values(
         self, names: Names, symbols: Names = None, start: Time | None = None, end: Time | None = None, *,
@@ -414,7 +416,7 @@ class Desk:
         if not isinstance(self.origin, Database):
             raise TapelineError("values are in a database, and this desk is on a recording or the tape")
         wanted = self._wanted("values", symbols, start, end, source, tz, as_of)
-        named = _names(names, "values")
+        named = checked(names, "values")
         if not named or as_of is not None and (wanted.start is None or wanted.end is None):
             raise TapelineError("values need names, and with as_of a start and an end")
         return Table(batch(schema.VALUES, self.origin.values(wanted, named), {}).priced(checked_price(price)), tz)
@@ -470,7 +472,7 @@ class Desk:
         if bars is not None and not isinstance(bars, Mapping):
             raise TapelineError(f"bars={bars!r}: it names the series of each symbol, as in bars={{'AAPL': ['1s']}}")
         if bars:
-            named = {_names(series, "series") for series in bars.values()}
+            named = {checked(series, "series") for series in bars.values()}
             if len(named) > 1:
                 raise TapelineError("the symbols of one reading have the same series of bars")
             kinds.append(self._wanted("bars", tuple(bars), start, None, source, tz, series=named.pop()))
@@ -496,5 +498,5 @@ class Desk:
             raise TapelineError(f"as_of={as_of!r} is of the day of the start, and there is none: write its day, too")
         known = None if as_of is None else times.nanoseconds(as_of, tz, day=day)
         return Wanted(
-            kind, _names(symbols, "symbols"), _names(source, "source"), start=begin, end=finish, as_of=known, **more
+            kind, checked(symbols, "symbols"), checked(source, "source"), start=begin, end=finish, as_of=known, **more
         )

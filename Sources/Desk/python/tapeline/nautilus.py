@@ -72,8 +72,8 @@ def export_nautilus(
         sorters: list[_Sorter] = []
         told: list[dict[str, Any]] = []
         for selection in checked(selections):
-            if selection.wanted.kind == "depth":
-                raise TapelineError("the catalog has no books by position: leave depth out")
+            if (kind := selection.wanted.kind) not in ("trades", "quotes", "bars"):
+                raise TapelineError(f"the catalog has no {kind} as they are stored: leave {kind} out")
             selection = selection.knowing()
             reading, left_out = Reading(selection, target), LeftOut("NautilusTrader's catalog", unfit)
             sorter = _Sorter(library, book, selection.wanted, target, left_out)

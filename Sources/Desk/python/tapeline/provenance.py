@@ -15,7 +15,7 @@ from .frames import Readable
 
 VERSION = 2
 _MODULUS = 2**256
-_KINDS = {**schema.TICKS, "bars": schema.BARS}
+_KINDS = {name: kind.fields for name, kind in schema.KINDS.items()}
 
 Lane = tuple[Any, ...]
 """Of ticks source and partition, of bars source, series and symbol."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from . import schema
-from .columns import Batch, Column, Field, PriceType, column, in_order
+from .columns import Batch, Column, Field, PriceType, column, having, in_order
 from .coverage import NO_DEPTH, Coverage, GapRecord, Missing, partition_of, stretches, within
 from .decoder import Reader, RecordedStream, recording_info
 from .errors import NotKnown
@@ -67,7 +67,8 @@ class Recording:
         numbered: bool,
     ) -> RecordedStream | None:
         """Starts a reading of ticks that a package reads without Python. None: rows that Python has to make."""
-        if wanted.kind == "bars" or wanted.is_ordered or wanted.with_known or price == "decimal":
+        is_python = price == "decimal" or wanted.names or any(field.kind == "wide" for field in wanted.fields)
+        if is_python or wanted.is_ordered or wanted.with_known:
             return None
         if wanted.sources and self.info["source"] not in wanted.sources:
             return None
@@ -100,14 +101,17 @@ class Recording:
         return [
             one
             for one, partition in stretches(records, wanted.as_of)
-            if one.kind in schema.GAP_KINDS[wanted.kind]
+            if one.kind in schema.KINDS[wanted.kind].gaps
             and (one.symbol or not partitions or partition in partitions)
         ]
 
     def _ticks(self, wanted: Wanted) -> Iterator[Batch]:
-        reader = Reader(self.path, wanted.kind, wanted.symbols, wanted.start, wanted.end)
+        # Values are of many sources.
+        sources = wanted.sources if wanted.kind == "indicators" else ()
+        reader = Reader(self.path, wanted.kind, wanted.symbols, wanted.start, wanted.end, sources=sources)
         for batch in reader.batches(tick_fields(wanted)):
-            yield tick_rows(wanted, batch)
+            if rows := tick_rows(wanted, batch):
+                yield rows
 
     def coverage(self, wanted: Wanted) -> Coverage:
         """What is missing: gap records, ordinals that the file lacks, time outside of it, and sources that
@@ -137,10 +141,31 @@ class Recording:
         for lane in lanes:
             if partitions and lane["partition"] not in partitions:
                 continue
-            for first, last in lane["holes"]:
-                told = f"ordinals {first} to {last} of partition {lane['partition']}"
-                found.append(Missing(None, None, "hole", None, source, detail=told))
+            found += _holes(lane, source, "partition")
+        if "bars" in schema.KINDS[wanted.kind].inputs:
+            found += self._values(wanted, partitions)
         return Coverage([*others, *within(found, wanted.start, wanted.end)])
+
+    def _values(self, wanted: Wanted, partitions: set[int]) -> Iterator[Missing]:
+        """What is missing of the values that come with bars: that outside of the recorded bars, what the file lacks
+        of them, and what the ticks of other sources made of it."""
+        if why := self._bars.absence:
+            yield Missing(wanted.start, wanted.end, why, None, "operator")
+            return
+        yield from self._bars.outside(wanted)
+        fields = [one for one in schema.INDICATORS if one.name in ("name", "source", "of_source")]
+        reader = Reader(
+            self.path, "indicators", wanted.symbols, wanted.start, wanted.end, sources=wanted.sources)
+        others = set[str]()
+        while (batch := reader.next(fields)) is not None:
+            rows = having(batch, "name", wanted.names) if wanted.names else batch
+            others.update(one or other for one, other in zip(rows["of_source"], rows["source"]))
+        for lane in reader.provenance()["lanes"]:
+            if lane["stream"] == "bars" and (not partitions or lane["partition"] in partitions):
+                yield from _holes(lane, lane["source"], "the bars of partition")
+        reader.close()
+        for name in sorted(others - {self.info["source"]}):
+            yield Missing(wanted.start, wanted.end, f"the recording is of {self.info['source']}", None, name)
 
     def _first_sent(self, kind: str, partitions: set[int]) -> int | None:
         """When a recording without a beginning begins for these partitions (empty: all): the tape may have lost
@@ -159,7 +184,8 @@ class Recording:
         recorded = self.info["symbols"]
         what = NO_DEPTH if wanted.kind == "depth" else "nothing of it is recorded"
         left = set(wanted.symbols).intersection(recorded or wanted.symbols)
-        for kind in schema.TICKS if wanted.kind in ("trades", "quotes") else ("depth",) * (wanted.kind == "depth"):
+        kinds = schema.TICKS if wanted.kind in ("trades", "quotes") else (wanted.kind,) * (wanted.kind != "bars")
+        for kind in kinds:
             if left:
                 reader = Reader(self.path, kind, sorted(left), None, None)
                 for batch in reader.batches([one for one in schema.TRADES if one.name == "symbol"]):
@@ -167,11 +193,26 @@ class Recording:
                     if not left:
                         break
                 reader.close()
+        for name in self._unknown_names(wanted):
+            yield Missing(wanted.start, wanted.end, what, None, detail=name)
         for symbol in wanted.symbols:
             if recorded and symbol not in recorded:
                 yield Missing(wanted.start, wanted.end, "not selected by the recording", symbol)
             elif symbol in left and wanted.kind != "bars":
                 yield Missing(wanted.start, wanted.end, what, symbol)
+
+    def _unknown_names(self, wanted: Wanted) -> list[str]:
+        """The names of values of which the file has nothing."""
+        left = dict.fromkeys(wanted.names)
+        if left:
+            reader = Reader(self.path, wanted.kind, wanted.symbols, None, None)
+            for batch in reader.batches([one for one in schema.INDICATORS if one.name == "name"]):
+                for name in set(batch["name"]):
+                    left.pop(name, None)
+                if not left:
+                    break
+            reader.close()
+        return list(left)
 
     def gap_records(self, wanted: Wanted) -> list[GapRecord]:
         """The gap records that may say something of the selection."""
@@ -209,6 +250,13 @@ def traded(batches: Iterable[Batch]) -> list[tuple[Any, ...]]:
     return [(*name, *entry) for name, entry in sorted(found.items())]
 
 
+def _holes(lane: dict[str, Any], source: str, what: str) -> Iterator[Missing]:
+    """Yields the ordinals that a lane lacks."""
+    for first, last in lane["holes"]:
+        detail = f"ordinals {first} to {last} of {what} {lane['partition']}"
+        yield Missing(None, None, "hole", None, source, detail=detail)
+
+
 _SENT = Field("sent_at", "ts")
 
 
@@ -219,15 +267,17 @@ def tick_fields(wanted: Wanted) -> tuple[Field, ...]:
 
 def tick_rows(wanted: Wanted, batch: Batch) -> Batch:
     """Returns a batch of the decoder with the columns of the selection."""
+    found = having(batch, "name", wanted.names) if wanted.names else batch
     if not wanted.with_known:
-        return batch
-    return Batch(wanted.fields, (*batch.columns[:-2], _known(batch)))
+        return found
+    return Batch(wanted.fields, (*found.columns[:-2], _known(found)))
 
 
 def _known(batch: Batch) -> Column:
     """Returns when each tick was known, as the database has it: the latest of the times at which the tape took its
-    packet, at which that was sent, and at which the tick was received."""
-    times = zip(*(batch[name] for name in (schema.KNOWN.name, _SENT.name, "receive_time")))
+    packet, at which that was sent, at which the tick was received, and at which the period of a value ended."""
+    names = (schema.KNOWN.name, _SENT.name, "receive_time", "period_end")
+    times = zip(*(batch[field.name] for field in batch.fields if field.name in names))
     return column("ts", [max((one for one in row if one is not None), default=None) for row in times])
 
 

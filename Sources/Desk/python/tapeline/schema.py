@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from .columns import Field
 
@@ -82,5 +83,51 @@ ORDER = ("event_time", "source", "partition", "ordinal")
 """The order of ticks: no two have the same."""
 
 ACTIONS = ("new", "correction", "cancel")
-GAP_KINDS = {"trades": ("trade",), "quotes": ("quote",), "depth": ("depth", "other"), "bars": ("trade",)}
-"""Which kinds of gap records concern which data."""
+
+
+def _texts(*names: str) -> tuple[Field, ...]:
+    return tuple(Field(name, "dict") for name in names)
+
+
+INDICATORS = (*_HEAD, Field("name", "dict"), Field("value", "wide", scale=9), Field("unit", "dict"),
+              Field("period_start", "ts"), Field("period_end", "ts"), Field("revision", "l"),
+              Field("of_source", "dict"), *_TAIL)
+PROVIDER_BARS = (*_HEAD, Field("made_of", "dict"), Field("open_time", "ts"),
+                 *map(_price, ("open", "high", "low", "close", "vwap")), Field("volume", "wide", scale=8),
+                 Field("trades", "l"), Field("bar_flags", "C"), *_TAIL)
+NEWS = (*_HEAD, *_texts("news_kind", "publisher", "article", "body", "extra", "bulletin_kind", "exchange"), *_TAIL)
+OPTIONS = (*_HEAD, *_texts("computed_from", "basis"),
+           *map(_price, ("implied_volatility", "delta", "gamma", "vega", "theta", "option_price", "dividends",
+                         "underlying_price")), *_TAIL)
+FUNDAMENTALS = (*_HEAD, Field("report", "dict"), *(Field(name, "l") for name in ("part", "parts", "document_bytes")),
+                Field("content", "dict"), *_TAIL)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a selection of rows is of. Its name is that of the call of a desk, and of the table of a database.
+
+    `gaps`: which kinds of gap records concern it. `inputs`: the streams that have it. `group`: the group of tables
+    that waits with it. `own`: the kind in records of subscriptions, of what begins apart from ticks; then only its
+    own rows and these records say since when there is something."""
+
+    fields: tuple[Field, ...]
+    gaps: tuple[str, ...]
+    inputs: tuple[str, ...] = ("ticks",)
+    group: str = "ticks"
+    own: str = ""
+
+
+KINDS = {
+    "trades": Kind(TRADES, ("trade",)),
+    "quotes": Kind(QUOTES, ("quote",)),
+    "depth": Kind(DEPTH, ("depth", "other")),
+    "bars": Kind(BARS, ("trade",), ("bars",), "bars"),
+    # Operators make values of trades and quotes.
+    "indicators": Kind(
+        INDICATORS, ("indicator", "trade", "quote", "other"), ("ticks", "bars"), "bars", own="indicator"),
+    "provider_bars": Kind(PROVIDER_BARS, ("provider_bar", "other"), group="rest", own="provider_bar"),
+    "news": Kind(NEWS, ("news", "other"), group="rest", own="news"),
+    "options": Kind(OPTIONS, ("option_computation", "other"), own="option_computation"),
+    "fundamentals": Kind(FUNDAMENTALS, ("fundamental", "other"), group="rest", own="fundamental"),
+}

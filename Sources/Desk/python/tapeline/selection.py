@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -17,7 +17,6 @@ from .provenance import Provenance
 from .spool import Spool
 
 MissingPolicy = Literal["raise", "mark", "drop"]
-Names = str | Iterable[str] | None
 
 
 @dataclass(frozen=True)
@@ -31,6 +30,8 @@ class Wanted:
     start: int | None = None
     end: int | None = None
     as_of: int | None = None
+    names: tuple[str, ...] = ()
+    """Of values."""
     is_ordered: bool = True
     whole_only: bool = False
     with_known: bool = False
@@ -44,9 +45,8 @@ class Wanted:
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        if self.kind == "bars":
-            return schema.BARS
-        return schema.TICKS[self.kind] + ((schema.KNOWN,) if self.with_known else ())
+        has_known = self.with_known and self.kind != "bars"
+        return schema.KINDS[self.kind].fields + ((schema.KNOWN,) if has_known else ())
 
 
 class Origin(Protocol):
@@ -214,25 +214,3 @@ class Selection(Readable):
         for batch in self.raw_batches():
             found.add(batch)
         return found.told()
-
-
-def word(text: str) -> str:
-    """Returns a name that the tool does not take for an option."""
-    if not isinstance(text, str) or not text or text.startswith("-") or "\0" in text:
-        raise TapelineError(f"{text!r} is no name")
-    return text
-
-
-def names(given: Names, what: str) -> tuple[str, ...]:
-    """Returns the names of a list, or of one; none: all."""
-    if given is None:
-        return ()
-    if not isinstance(given, Iterable):
-        raise TapelineError(f"{given!r} is no name ({what})")
-    found = (given,) if isinstance(given, str) else tuple(given)
-    for name in found:
-        if not isinstance(name, str) or not name or "\0" in name:
-            raise TapelineError(f"{name!r} is no name ({what})")
-    if not found:
-        raise TapelineError(f"the list of {what} is empty: leave it out, or write None or '*', for all")
-    return () if "*" in found else tuple(dict.fromkeys(found))

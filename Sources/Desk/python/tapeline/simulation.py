@@ -15,10 +15,11 @@ from .coverage import Coverage, Missing
 from .database import Database
 from .desk import Desk
 from .errors import TapeHole, TapelineError
+from .names import Names
 from .packet_streams import Packet, Streams, tape_streams
 from .recorded_packets import recorded_streams
 from .recording import Recording
-from .selection import Names
+from .names import Names
 from .tape import VALUES
 from .times import Time
 from .watermarks import Watermarks

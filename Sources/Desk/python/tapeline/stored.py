@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -9,7 +10,7 @@ from typing import Any
 
 from . import past, schema, times
 from .coverage import BEFORE, NO_DEPTH, GapRecord, Missing, not_come, not_whole, stretches, within
-from .database import Snapshot, _MICROSECONDS, _moment, bars_place, criteria, past_place
+from .database import Snapshot, _MICROSECONDS, _moment, bars_place, criteria, past_place, source_of
 from .errors import NOTHING_STORED
 from .selection import Wanted
 
@@ -25,7 +26,7 @@ def missing(snapshot: Snapshot, wanted: Wanted) -> list[Missing]:
     borders = seams(snapshot, wanted) if wanted.history else []
     wanted = past.with_past(wanted, borders)
     partitions = _partitions(snapshot, wanted)
-    kinds = schema.GAP_KINDS[wanted.kind]
+    kinds = schema.KINDS[wanted.kind].gaps
     found = [
         one
         for one, partition in stretches(gap_records(snapshot, wanted), wanted.as_of)
@@ -100,9 +101,10 @@ def gap_records(snapshot: Snapshot, wanted: Wanted) -> list[GapRecord]:
 
 
 def _tick_sources(snapshot: Snapshot, wanted: Wanted) -> tuple[str, ...]:
-    """Returns the sources whose ticks the selection is made of; none: any. The source of a bar may be a
-    group, whose members nothing here names."""
-    if wanted.kind == "bars" and wanted.sources and not _known_sources(snapshot).issuperset(wanted.sources):
+    """Returns the sources whose ticks the selection is made of; none: any. The source of a bar or a value may be
+    a group, whose members nothing here names."""
+    is_made = wanted.kind in ("bars", "indicators")
+    if is_made and wanted.sources and not _known_sources(snapshot).issuperset(wanted.sources):
         return ()
     return wanted.sources
 
@@ -117,7 +119,7 @@ def _partitions(snapshot: Snapshot, wanted: Wanted) -> dict[str, int]:
     """Returns the partition of each symbol that has a row."""
     found: dict[str, int] = {}
     for symbol in wanted.symbols:
-        for table in (*_TICKS, "bars"):
+        for table in dict.fromkeys((wanted.kind, *_TICKS, "bars")):
             rows = snapshot.rows(
                 f"SELECT partition FROM {snapshot.table(table)} WHERE symbol = %s ORDER BY ts DESC LIMIT 1",
                 [symbol],
@@ -131,7 +133,10 @@ def _partitions(snapshot: Snapshot, wanted: Wanted) -> dict[str, int]:
 def _beginnings(snapshot: Snapshot, wanted: Wanted) -> Iterator[Missing]:
     """What is asked for and was never stored: names that nothing has, and the time before anything was
     recorded. And what retention dropped."""
-    if wanted.start is None and not (wanted.symbols or wanted.sources or wanted.series):
+    if wanted.start is None and not (wanted.symbols or wanted.sources or wanted.series or wanted.names):
+        return
+    if schema.KINDS[wanted.kind].own:
+        yield from _own_beginnings(snapshot, wanted)
         return
     ticks = ("depth",) if wanted.kind == "depth" else (*_TICKS, "events")
     source = wanted.sources[0] if len(wanted.sources) == 1 else ""
@@ -153,6 +158,23 @@ def _beginnings(snapshot: Snapshot, wanted: Wanted) -> Iterator[Missing]:
             begin, cause = max((moment, text) for moment, text in known if moment is not None)
             if wanted.start is not None and begin > wanted.start:
                 yield Missing(wanted.start, begin, cause, symbol, source)
+
+
+def _own_beginnings(snapshot: Snapshot, wanted: Wanted) -> Iterator[Missing]:
+    """The same of what begins apart from ticks: with its first row, or with its subscription. None is of a value by
+    its name."""
+    source = wanted.sources[0] if len(wanted.sources) == 1 else ""
+    retired = _retired(snapshot, wanted)
+    for name, symbol in itertools.product(wanted.names or (None,), wanted.symbols or (None,)):
+        one = replace(wanted, names=(name,) if name else (), symbols=(symbol,) if symbol else ())
+        first = _first(snapshot, one, (wanted.kind,) if name else (wanted.kind, "events"))
+        if first is None:
+            yield Missing(wanted.start, wanted.end, NOTHING_STORED, symbol, source, detail=name or "")
+            continue
+        known = [(first, BEFORE), (retired, "retention dropped what is from before")]
+        begin, cause = max((moment, text) for moment, text in known if moment is not None)
+        if wanted.start is not None and begin > wanted.start:
+            yield Missing(wanted.start, begin, cause, symbol, source, detail=name or "")
 
 
 def _nothing(snapshot: Snapshot, wanted: Wanted, symbol: str | None, series: str | None) -> tuple[str, str]:
@@ -178,16 +200,20 @@ def _first(snapshot: Snapshot, wanted: Wanted, tables: Sequence[str]) -> int | N
     """Returns the time of the first row of the selection in these tables; without a start, of any row."""
     firsts: list[int] = []
     for table in tables:
-        is_bars = table == "bars"
+        is_made = table in ("bars", "indicators")
         # A tick without any time is stored at the beginning of 1970. It tells that there is something.
         sql = "true" if wanted.start is None else "ts > '1971-01-01'"
         if table == "events":
             sql += " AND name = 'subscription'"
+            if own := schema.KINDS[wanted.kind].own:
+                sql += f" AND detail->>'kind' = '{own}' AND detail->>'action' IS DISTINCT FROM 'stop'"
         values: list[Any] = []
         for name, texts in (
             ("symbol", wanted.symbols),
-            ("source", wanted.sources if is_bars else _tick_sources(snapshot, wanted)),
-            ("series", wanted.series if is_bars else ()),
+            (source_of(wanted) if table == wanted.kind else "source",
+             wanted.sources if is_made else _tick_sources(snapshot, wanted)),
+            ("series", wanted.series if table == "bars" else ()),
+            ("name", wanted.names),
         ):
             if texts:
                 sql += f" AND {name} = ANY (%s)"
@@ -228,9 +254,9 @@ def _end(snapshot: Snapshot, wanted: Wanted, partitions: dict[str, int]) -> Iter
     for partition, stored in snapshot.rows(
         f"SELECT partition, min({advanced}) FROM {snapshot.table('reached_positions')}"
         # A position of which nothing was ever stored has no packet, and does not advance.
-        f" WHERE input = %s AND (advanced_at IS NOT NULL OR (input, partition) IN ("
+        f" WHERE input = ANY (%s) AND (advanced_at IS NOT NULL OR (input, partition) IN ("
         f"SELECT input, partition FROM {snapshot.table('sink_source_ordinals')})) GROUP BY partition",
-        ["bars" if wanted.kind == "bars" else "ticks"],
+        [list(schema.KINDS[wanted.kind].inputs)],
     ):
         is_concerned = not wanted.symbols or partition in partitions.values()
         if is_concerned and stored < end and now - stored > STALE_NS:
@@ -247,14 +273,15 @@ def lost_place(snapshot: Snapshot) -> str:
 def _lost(snapshot: Snapshot, wanted: Wanted, partitions: dict[str, int]) -> Iterator[Missing]:
     """Ordinals that the books name as lost. They have no time: a symbol's rows before and after the
     selection tell whether they are of its time."""
-    is_bars = wanted.kind == "bars"
+    kind = schema.KINDS[wanted.kind]
     lost = snapshot.rows(
-        f"SELECT source, partition, first_ordinal, last_ordinal, reason, table_group FROM {lost_place(snapshot)}"
-        " AND input = %s AND table_group IS DISTINCT FROM %s",
-        ["bars" if is_bars else "ticks", "ticks" if is_bars else "bars"],
+        "SELECT input, source, partition, first_ordinal, last_ordinal, reason, table_group"
+        f" FROM {lost_place(snapshot)} AND input = ANY (%s) AND (table_group IS NULL OR table_group IN (%s, 'rest'))",
+        # Records of gaps wait with the rest.
+        [list(kind.inputs), kind.group],
     )
-    for source, partition, first, last, reason, group in lost:
-        if wanted.sources and not is_bars and source not in wanted.sources:
+    for stream, source, partition, first, last, reason, group in lost:
+        if wanted.sources and stream == "ticks" and source not in wanted.sources:
             continue
         told = f"ordinals {first} to {last} of partition {partition}"
         if group:
@@ -264,17 +291,20 @@ def _lost(snapshot: Snapshot, wanted: Wanted, partitions: dict[str, int]) -> Ite
         for symbol in wanted.symbols:
             if partitions.get(symbol, partition) != partition:
                 continue
-            before = _ordinal(snapshot, wanted, symbol, source, "<", wanted.start)
-            after = _ordinal(snapshot, wanted, symbol, source, ">=", wanted.end)
-            if (before is None or before < last) and (after is None or after > first):
+            # Rows of these kinds are few. Ticks have ordinals of the same lane.
+            tables = (wanted.kind, *_TICKS) if kind.own and stream == "ticks" else (wanted.kind,)
+            near = [replace(wanted, kind=table) for table in tables]
+            before = [_ordinal(snapshot, one, symbol, source, "<", wanted.start) for one in near]
+            after = [_ordinal(snapshot, one, symbol, source, ">=", wanted.end) for one in near]
+            if all(one is None or one < last for one in before) and all(one is None or one > first for one in after):
                 yield Missing(None, None, reason, symbol, source, detail=told)
 
 
 _IN_TIME = " AND ts > '1971-01-01' AND flags & 4 = 0"
 _CAME_IN_TIME = {
     "trades": f"{_IN_TIME} AND action = 0",
-    "quotes": _IN_TIME,
-    "depth": _IN_TIME,
+    "indicators": f"{_IN_TIME} AND revision = 0",
+    "provider_bars": f"{_IN_TIME} AND bar_flags & 4 = 0",
     "bars": " AND replaced = 0 AND reason = 'closed'",
 }
 """Rows that came long after their time have the ordinals of a later time: backfilled ticks, changes of
@@ -289,7 +319,7 @@ def _ordinal(
         return None
     sql, values = f"symbol = %s AND ts {sign} %s", [symbol, _moment(limit, up=sign == ">=")]
     if sign == "<":
-        sql += _CAME_IN_TIME[wanted.kind]
+        sql += _CAME_IN_TIME.get(wanted.kind, _IN_TIME)
     if wanted.kind != "bars":
         sql += " AND source = %s"
         values.append(source)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -9,12 +10,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from . import schema, times
-from .columns import Batch, in_order
+from .columns import Batch, having, in_order
 from .coverage import BEFORE_ON_TAPE, NO_DEPTH, Coverage, GapRecord, Missing, not_come, partition_of, stretches, within
 from .decoder import Decoder, Hole
 from .errors import NotReachable, TapelineError
 from .reading import (
-    TICK_STREAMS, Head, Reading, checked_name, first_stored, steps, tick_parts, tick_stream,
+    TICK_STREAMS, Head, Part, Reading, checked_name, first_stored, steps, tick_parts, tick_stream,
 )
 from .recording import GAP_FIELDS, gap_record, tick_fields, tick_rows, traded
 from .selection import Wanted
@@ -36,9 +37,10 @@ class _Survey:
 
     records: list[GapRecord] = field(default_factory=list)
     holes: list[Hole] = field(default_factory=list)
-    # By source and partition: the first ordinal that was read.
-    begins: dict[tuple[str, int], int] = field(default_factory=dict)
-    symbols: set[str] = field(default_factory=set)
+    # By source, partition and whether it is of bars: the first ordinal that was read.
+    begins: dict[tuple[str, int, bool], int] = field(default_factory=dict)
+    # The symbols of the rows, and of values their names.
+    symbols: set[tuple[str | None, str]] = field(default_factory=set)
 
 
 class Tape:
@@ -125,8 +127,9 @@ class Tape:
 
     def _rows(self, wanted: Wanted, survey: _Survey) -> Iterator[Batch]:
         fields = tick_fields(wanted)
-        begin = None if wanted.start is None else max(1, wanted.start - AHEAD_NS)
-        parts = tick_parts(self.namespace, self.partitions_for(wanted), wanted.sources, time=begin or 0)
+        # A provider sends the bar of a day before it is over.
+        ahead = AHEAD_NS + (86_400 * times.SECOND if wanted.kind == "provider_bars" else 0)
+        begin = None if wanted.start is None else max(1, wanted.start - ahead)
         decoder = Decoder(
             (wanted.kind, "gaps"), wanted.symbols, wanted.sources, wanted.start, wanted.end, marks_holes=False
         )
@@ -138,9 +141,10 @@ class Tape:
                 survey.records += _records(gaps)
             rows = decoder.take(wanted.kind, fields)
             if rows:
-                survey.symbols.update(text for text in rows.column("symbol").dictionary or ())
+                survey.symbols |= _named(wanted, rows)
                 waiting.append(tick_rows(wanted, rows))
 
+        parts = self._parts(wanted, begin or 0)
         reading = Reading(self.address, [decoder], parts, full=take, hole=survey.holes.append)
         for _ in steps(reading):
             # A batch for each block would be many small ones.
@@ -148,10 +152,22 @@ class Tape:
                 take()
             if reading.is_over:
                 survey.begins = {
-                    (lane["source"], lane["partition"]): lane["first"] for lane in decoder.lanes()
+                    (lane["source"], lane["partition"], lane["stream"] == "bars"): lane["first"]
+                    for lane in decoder.lanes()
                 }
-            yield from waiting
+            yield from filter(len, waiting)
             waiting.clear()
+
+    def _parts(self, wanted: Wanted, time: int = 0) -> list[Part]:
+        """The parts of streams that have rows of a selection: of values those of operators, too."""
+        partitions = self.partitions_for(wanted)
+        parts = tick_parts(self.namespace, partitions, wanted.sources, time=time)
+        if "bars" in schema.KINDS[wanted.kind].inputs:
+            from .tape_bars import bar_subjects
+
+            all_of_them = list(range(self.partitions)) if partitions is None else partitions
+            parts.append(Part(self.bar_stream, bar_subjects(self, all_of_them), time=time))
+        return parts
 
     def gap_records(self, wanted: Wanted) -> list[GapRecord]:
         """The gap records that may say something of the selection. One from before the start may last, and
@@ -196,14 +212,23 @@ class Tape:
             found.append(Missing(None, None, "hole", None, hole.source, detail=told))
         try:
             purged = list(self._beginnings(wanted, survey))
-            found += [*purged, *self._unknown(wanted), *self.absent(wanted, survey.symbols, purged)]
+            found += [*purged, *self._unknown(wanted)]
+            for name in wanted.names or ("",):
+                own = replace(wanted, names=(name,)) if name else wanted
+                read = {symbol for symbol, of in survey.symbols if not name or of == name}
+                read |= {None} if read and not wanted.symbols else set()
+                found += [replace(one, detail=name or one.detail) for one in self.absent(own, read, purged)]
         except TransportError as error:
             raise NotReachable(str(error)) from None
         return Coverage(within(found, wanted.start, wanted.end))
 
     def gaps(self, wanted: Wanted, newer: Iterable[GapRecord] = ()) -> list[Missing]:
         """The stretches for which gap records say that data of this kind are missing now."""
-        partitions, kinds = self.partitions_for(wanted), schema.GAP_KINDS[wanted.kind]
+        partitions, kinds = self.partitions_for(wanted), schema.KINDS[wanted.kind].gaps
+        if wanted.kind == "indicators" and wanted.sources:
+            # The source of a value may be a group, whose members nothing here names.
+            known = tuple(self._known(wanted.sources))
+            wanted = replace(wanted, sources=known if known == wanted.sources else ())
         records = {(one.source, one.partition, *one.place): one for one in [*self.gap_records(wanted), *newer]}
         return [
             one
@@ -214,9 +239,10 @@ class Tape:
     def _beginnings(self, wanted: Wanted, survey: _Survey) -> Iterator[Missing]:
         """What was purged of each source and partition. A purge leaves the last packet of each, so what has
         no packet in the time of the reading has lost none of that time."""
-        for (source, partition), first in sorted(survey.begins.items()):
-            one = None if first == 1 or wanted.start is None else self.purged(source, partition, wanted.start)
-            if one:
+        for (source, partition, bars), first in sorted(survey.begins.items()):
+            if first == 1 or wanted.start is None:
+                continue
+            if one := self.purged(source, partition, wanted.start, bars=bars):
                 yield one
 
     def purged(self, source: str, partition: int, start: int | None, *, bars: bool = False) -> Missing | None:
@@ -224,7 +250,8 @@ class Tape:
         of a partition. None: nothing."""
         stream, subject = tick_stream(self.namespace, partition), f"{self.namespace}.ticks.{partition}.{source}"
         if bars:
-            stream, subject = self.bar_stream, f"{self.namespace}.bars.{partition}"
+            subject = f"all.{VALUES}" if source == VALUES else f"bars.{partition}"
+            stream, subject = self.bar_stream, f"{self.namespace}.{subject}"
         link = self.link()
         try:
             stored = first_stored(link, stream, [subject])
@@ -268,23 +295,29 @@ class Tape:
         )
 
     def _unknown(self, wanted: Wanted) -> Iterator[Missing]:
-        """Sources of which the tape has nothing at all."""
-        link = self.link() if wanted.sources else None
+        """Sources of which the tape has nothing at all. Values may be of a group of them."""
+        known = set(wanted.sources if wanted.kind == "indicators" else self._known(wanted.sources))
+        for source in wanted.sources:
+            if source not in known:
+                yield Missing(wanted.start, wanted.end, NOTHING, None, source)
+
+    def _known(self, sources: Sequence[str]) -> list[str]:
+        """Returns those of the sources of which the tape has ticks."""
+        link = self.link() if sources else None
         try:
-            for source in wanted.sources:
-                if link and not self.has_source(link, source):
-                    yield Missing(wanted.start, wanted.end, NOTHING, None, source)
+            return [source for source in sources if link and self.has_source(link, source)]
         finally:
             if link:
                 link.close()
 
     def absent(
-        self, wanted: Wanted, read: Collection[str] = (), purged: Sequence[Missing] = ()
+        self, wanted: Wanted, read: Collection[str | None] = (), purged: Sequence[Missing] = ()
     ) -> Iterator[Missing]:
         """Symbols of which the tape has nothing, and the time before the first tick of each (without symbols: of
         all). `read`: those that have a row in the selection. `purged`: what is missing of that time anyway."""
         everyone = wanted.symbols or (None,)
-        if wanted.start is None and (not wanted.symbols or set(everyone) <= set(read)):
+        is_named = wanted.symbols or wanted.names or wanted.kind == "indicators" and wanted.sources
+        if wanted.start is None and (not is_named or set(everyone) <= set(read)):
             return
         source = wanted.sources[0] if len(wanted.sources) == 1 else ""
         for symbol, first in self.late(wanted, everyone).items():
@@ -296,7 +329,7 @@ class Tape:
 
     def late(self, wanted: Wanted, symbols: Iterable[str | None]) -> dict[str | None, int | None]:
         """Returns those of the symbols (None: any) that have no tick up to the start (without it: at any time), with
-        the time of the first one after it. For depth only its rows count."""
+        the time of the first one after it. Of what begins apart from ticks only its rows count."""
         left = dict.fromkeys(symbols)
         for symbol in self._seen(wanted, left, None if wanted.start is None else wanted.start + 1):
             left.pop(symbol, None)
@@ -322,17 +355,21 @@ class Tape:
         return found
 
     def _times(self, wanted: Wanted, left: Collection[str | None], end: int | None) -> Iterator[Batch]:
-        """Yields event time and symbol of all ticks of the symbols before a time. For depth only its rows count."""
+        """Yields event time and symbol of all ticks of the symbols before a time. Of what begins apart from ticks
+        only its rows count."""
         names = tuple(sorted(one for one in left if one is not None))
-        kinds = ("depth",) if wanted.kind == "depth" else tuple(schema.TICKS)
-        fields = [one for one in schema.TRADES if one.name in ("event_time", "symbol")]
+        kinds = (wanted.kind,) if _is_apart(wanted) else tuple(schema.TICKS)
+        fields = [one for one in schema.KINDS[kinds[0]].fields if one.name in ("event_time", "symbol", "name")]
         decoder = Decoder(kinds, names, wanted.sources, None, end, marks_holes=False)
         waiting: list[Batch] = []
 
         def take() -> None:
-            waiting.extend(rows for kind in kinds if (rows := decoder.take(kind, fields)))
+            for kind in kinds:
+                rows = decoder.take(kind, fields)
+                if rows and (found := having(rows, "name", wanted.names) if wanted.names else rows):
+                    waiting.append(found)
 
-        parts = tick_parts(self.namespace, self.partitions_for(replace(wanted, symbols=names)), wanted.sources)
+        parts = self._parts(replace(wanted, symbols=names))
         reading = Reading(self.address, [decoder], parts, full=take, hole=lambda hole: None)
         for _ in steps(reading):
             take()
@@ -354,6 +391,19 @@ _SAMPLE_STEPS = 8
 """Of a tape with fewer symbols, so many blocks are read, or more up to its first tick."""
 _BATCH_ROWS = 32_768
 """A batch comes when so many rows wait: half of the most, because one packet may have thousands."""
+
+
+def _is_apart(wanted: Wanted) -> bool:
+    """Whether only rows of this kind tell since when there is something."""
+    return wanted.kind == "depth" or bool(schema.KINDS[wanted.kind].own)
+
+
+def _named(wanted: Wanted, rows: Batch) -> set[tuple[str | None, str]]:
+    """Returns the symbols of rows, and of values their names. The texts of a column have the symbols of other kinds,
+    too, which tell nothing of what begins apart from ticks."""
+    if _is_apart(wanted):
+        return set(zip(rows["symbol"], rows["name"] if wanted.kind == "indicators" else itertools.repeat("")))
+    return {(text, "") for text in rows.column("symbol").dictionary or ()}
 
 
 def _records(batch: Batch) -> list[GapRecord]:

@@ -82,7 +82,7 @@ class Proof(Answer):
     """Bars that were computed again from their stored ticks, and compared (`Desk.prove`)."""
 
     def __repr__(self) -> str:
-        lines = [f"{self.outcome}: {self['ticks']} ticks"]
+        lines = [f"{self.outcome}: {self['ticks_read']} ticks read"]
         for place in ("tables", "tape"):
             found = self[place]
             if found is None:
@@ -96,6 +96,11 @@ class Proof(Answer):
                 lines += _fields(bar["fields"])
             more = found["differing"] + found["missing"] + found["extra"] - BARS_SHOWN
             lines += [f"    and {more} more"] if more > 0 else []
+        if found := self.get("values"):
+            lines.append(f"  values: {found['equal']} equal, {found['differing']} differing, {found['missing']} missing,"
+                         f" {found['extra']} extra, {found['not_checked']} not checked")
+            lines += _shown([f"{one['kind']} {one['symbol']} {one['name']} of {one['source']}: stored"
+                             f" {one['stored']}, computed {one['computed']}" for one in found["values"]])
         lines += [f"  partition {cut['partition']}: the tape has no more {cut['from']} to {cut['to']}"
                   for cut in self["not_on_tape"]]
         return "\n".join(lines)

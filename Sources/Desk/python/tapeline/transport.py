@@ -282,9 +282,7 @@ class Link:
 
     def feed_one(self, message: Message, time: int, function: Any, decoder: Any, error: Any) -> int:
         """Feeds one message of the block with another time. Returns the decoder's code."""
-        # The decoder knows no subject of values over all partitions.
-        is_known = not message.subject.endswith(b".all.universe")
-        told = Fed(message.sequence, time, message.subject if is_known else None)
+        told = Fed(message.sequence, time, message.subject)
         with self._lock:
             self._own()
             code: int = function(decoder, message.bytes, message.count, ctypes.byref(told), error)

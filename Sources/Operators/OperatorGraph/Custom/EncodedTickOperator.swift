@@ -1,16 +1,14 @@
 package import StreamCore
 
-/// An operator that takes ticks as bytes instead of records, for existing code that expects bytes.
+/// An operator that takes ticks as JSON instead of records, for existing code that expects text.
 /// It is slower than one that takes records, because every tick is encoded for it.
 package protocol EncodedTickOperator: Sendable {
-    static var encoding: TickEncoding { get }
-
     init(settings: [GraphSetting]) throws(TickOperatorError)
 
     /// As in `TickOperator`.
     var warmUp: Int64 { get }
 
-    /// Takes one tick in the encoding of `TickEncoding`. Returns whether the tick passes.
+    /// Takes one tick as `TickEncoder` writes it. Returns whether the tick passes.
     mutating func take(_ bytes: [UInt8], publishing values: inout [OperatorValue]) -> Bool
 
     func encode(into bytes: inout [UInt8])
@@ -24,11 +22,10 @@ extension EncodedTickOperator {
 /// Turns an operator that takes bytes into a node.
 package struct EncodedOperator<Wrapped: EncodedTickOperator>: TickOperator {
     private var wrapped: Wrapped
-    private var encoder: TickEncoder
+    private var encoder = TickEncoder()
 
     package init(settings: [GraphSetting]) throws(TickOperatorError) {
         wrapped = try Wrapped(settings: settings)
-        encoder = TickEncoder(Wrapped.encoding)
     }
 
     package var warmUp: Int64 { wrapped.warmUp }

@@ -131,8 +131,8 @@ struct ExplainRun {
         _ definition: GraphDefinition, into report: inout ExplainReport
     ) throws(ToolError) {
         if let tape {
-            var comparison = ProofComparison()
-            switch try slice.fromTape(tape, into: &comparison) {
+            var (comparison, values) = (ProofComparison(), ProofValues())
+            switch try slice.fromTape(tape, into: &comparison, &values) {
             case .whole: report.tape = report.outcome(of: comparison)
             case .cut: report.tape = .notThere
             case .interrupted: return

@@ -2,14 +2,47 @@ import MarketModel
 import Primitives
 import ServiceRuntime
 
-/// `tapeline export bars|trades|quotes`: rows of the market views as CSV.
+/// `tapeline export KIND`: rows of the market views, and records of other kinds, as CSV.
 struct ExportCommand: ToolCommand {
     enum Kind: String, CaseIterable, Sendable {
-        case bars, trades, quotes
+        case bars, trades, quotes, indicators
+        case providerBars = "provider-bars"
+        case news, options, fundamentals
 
-        var view: String { self == .bars ? "candles" : rawValue }
+        /// What the rows are read from: a view of the market, or the table of a namespace with the
+        /// time at which each record was known.
+        func rows(of namespace: String) -> String {
+            let schema = "\"\(namespace)\""
+            var (input, period) = ("'ticks'", "")
+            switch self {
+            case .bars: return "candles"
+            case .trades, .quotes: return rawValue
+            case .indicators:
+                (input, period) = ("\(schema).indicator_input(r.source)", ", r.period_end")
+            case .providerBars, .news, .options, .fundamentals: break
+            }
+            return """
+                (SELECT r.*, (SELECT greatest(k.taken_at, r.receive_time\(period))
+                    FROM \(schema).taken_at(\(input), r.partition, r.source, r.ordinal) k)
+                    AS known_at
+                FROM \(schema).\(rawValue.replacing("-", with: "_")) AS r) AS r
+                """
+        }
+
         /// The sort columns after time and symbol, so that an export has a fixed order of rows.
-        var order: String { self == .bars ? "series, number, source" : "event_time_ns, source" }
+        var order: String {
+            switch self {
+            case .bars: "series, number, source"
+            case .trades, .quotes: "event_time_ns, source"
+            case .indicators, .providerBars, .news, .options, .fundamentals:
+                "event_time_ns, source, partition, ordinal"
+            }
+        }
+
+        /// Whose rows they are: of a value whose ticks it is made of, or else who published it.
+        var source: String {
+            self == .indicators ? "coalesce(nullif(of_source, ''), source)" : "source"
+        }
     }
 
     var target = TapeTarget()
@@ -24,11 +57,14 @@ struct ExportCommand: ToolCommand {
     var output: String?
 
     static let page = CommandPage(
-        "export", .data, "bars, trades or quotes as CSV", also: [.zone, .source],
+        "export", .data, "bars, ticks, news and the like as CSV", also: [.zone, .source],
         """
         export bars|trades|quotes [SYMBOL...] --from TIME
             rows of that time as CSV, numbers exact, in the order of time: what the views of the
             database say (docs/data.md)
+        export indicators|provider-bars|news|options|fundamentals [SYMBOL...] --from TIME
+            the same of records as they came, with the time at which each was known; bars of
+            providers are those that end in that time
         --to TIME
             not longer than that (now)
         --series S,...
@@ -36,6 +72,7 @@ struct ExportCommand: ToolCommand {
         -o FILE, --output FILE
             a file that is not there yet; none or -: standard output
         $ tapeline export bars AAPL SPY --series 1m --from today -o bars.csv
+        $ tapeline export news --from today -o news.csv
         $ tapeline export trades AAPL --source ibkr --from -10m | head
         $ tapeline export bars SPY --zone America/New_York --from 09:30 --to 10:30
         """)

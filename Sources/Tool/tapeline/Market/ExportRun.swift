@@ -53,7 +53,7 @@ struct ExportRun {
         var progress = ProgressLine(terminal, asJSON: command.output == nil)
         defer { progress.end() }
         progress.show { "looking for the rows" }
-        try market.open(query, parameters)
+        try market.open(query(deployment.names.namespace), parameters)
         var rows = 0
         while true {
             let page = try market.fetch(Self.page)
@@ -77,11 +77,11 @@ struct ExportRun {
         }
     }
 
-    private var query: String {
+    private func query(_ namespace: String) -> String {
         let wanted = criteria.enumerated()
             .map { " AND \($0.element.column) = ANY ($\($0.offset + 3))" }.joined()
         return """
-            SELECT * FROM \(command.kind.view) WHERE ts >= $1 AND ts < $2\(wanted)
+            SELECT * FROM \(command.kind.rows(of: namespace)) WHERE ts >= $1 AND ts < $2\(wanted)
             ORDER BY ts, symbol, \(command.kind.order)
             """
     }
@@ -95,7 +95,7 @@ struct ExportRun {
     private var criteria: [(column: String, values: [String])] {
         let all: [(column: String, values: [String])] = [
             ("symbol", command.symbols.map(\.text)), ("series", command.series.map(\.text)),
-            ("source", command.source.map { [$0.text] } ?? []),
+            (command.kind.source, command.source.map { [$0.text] } ?? []),
         ]
         return all.filter { !$0.values.isEmpty }
     }

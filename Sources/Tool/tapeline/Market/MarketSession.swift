@@ -93,7 +93,8 @@ struct MarketSession: ~Copyable {
         // Each is one look into an index: the planner may not join them.
         let tables = [
             "gaps WHERE ordinal IS NOT NULL AND", "trade_rows WHERE", "quote_rows WHERE",
-            "bars WHERE", "provider_bars WHERE", "depth WHERE",
+            "bars WHERE", "provider_bars WHERE", "depth WHERE", "options WHERE", "news WHERE",
+            "fundamentals WHERE",
             "events WHERE name = 'subscription' AND",
         ].map { "SELECT true FROM \"\(namespace)\".\($0) symbol = asked.symbol LIMIT 1" }
         let unknown = try rows(

@@ -32,7 +32,8 @@ extension GraphDefinition {
             default: 0
             }
         }
-        let ofSeries = allSeries.contains { !$0.window.isByTime } ? day : 0
+        let windows = allSeries + aggregates.flatMap(\.series)
+        let ofSeries = windows.contains { !$0.window.isByTime } ? day : 0
         return max(ofSeries, hasJoin ? ofNodes.reduce(0, +) : ofNodes.max() ?? 0)
     }
 
@@ -76,7 +77,9 @@ extension GraphDefinition {
         }
     }
 
-    var latenessMax: Int64 { allSeries.map(\.lateness).max() ?? 0 }
+    var latenessMax: Int64 {
+        (allSeries + aggregates.flatMap(\.series)).map(\.lateness).max() ?? 0
+    }
 
     /// Returns a series and those its bars are made of. A tick that is late for one of them is late
     /// for this one, too.
@@ -109,7 +112,11 @@ extension GraphDefinition {
     func deduplicates(before name: SeriesName, withQuotes: Bool) -> [SeriesName] {
         let stages = stages(before: name)
         let ofQuotes = withQuotes ? stages.compactMap(\.operation.quotes).flatMap(way(to:)) : []
-        return (stages + ofQuotes).compactMap { node in
+        return deduplicates(in: stages + ofQuotes)
+    }
+
+    func deduplicates(in stages: [GraphNode]) -> [SeriesName] {
+        stages.compactMap { node in
             guard case .deduplicate = node.operation else { return nil }
             return SeriesName(node.name)
         }
@@ -167,8 +174,11 @@ extension GraphDefinition {
     /// Returns the nodes that a tick passes on its way into a series, the last one first.
     func stages(before name: SeriesName) -> [GraphNode] {
         let origin = made(name).last ?? name
-        return nodes.first { $0.makes(origin) }.map { way(to: $0.input) } ?? []
+        return nodes.first { $0.makes(origin) }.map { stages(before: $0) } ?? []
     }
+
+    /// Returns the nodes that a tick passes on its way into a node, the last one first.
+    func stages(before last: GraphNode) -> [GraphNode] { way(to: last.input) }
 
     /// Returns the nodes that a tick passes on its way to an input, the last one first.
     private func way(to input: GraphInput) -> [GraphNode] {

@@ -11,11 +11,18 @@ struct ProofMachine {
         /// Symbols of any source. Empty means all symbols.
         var symbols: Set<Symbol> = []
         var series: Set<SeriesName>
+        /// The names of numbers of windows.
+        var values: Set<String> = []
         var from: Int64
         var to: Int64
 
         func holds(_ key: ProofKey) -> Bool {
             key.openTime >= from && key.openTime < to && series.contains(key.series)
+                && (symbols.isEmpty || symbols.contains(key.symbol.symbol))
+        }
+
+        func holds(_ key: ProofValueKey) -> Bool {
+            key.from >= from && key.from < to && values.contains(key.name)
                 && (symbols.isEmpty || symbols.contains(key.symbol.symbol))
         }
     }
@@ -25,6 +32,7 @@ struct ProofMachine {
     private var output = GraphOutput()
     private var sources: [SourceName] = []
     private(set) var bars: [ProofKey: Bar] = [:]
+    private(set) var values: [ProofValueKey: Int128] = [:]
     private(set) var ticks = 0
     /// The stretches of gaps that were filled, by the machine's numbers of symbols.
     private var filled: [UInt32: [Range<Int64>]] = [:]
@@ -95,6 +103,12 @@ struct ProofMachine {
             if machine.missesTicks(bar) { bar.flags.insert(.partial) }
             bars[key] = bar
             if bar.flags.contains(.partial), wasFilled(bar) { filledWhileOpen.insert(key) }
+        }
+        for value in output.values where scope.values.contains(value.name) {
+            let key = ProofValueKey(
+                symbol: machine.symbols.pair(at: value.symbol), name: value.name,
+                from: value.periodStart.nanoseconds, to: value.periodEnd.nanoseconds)
+            if scope.holds(key) { values[key] = value.value }
         }
         duplicateFinder = output.late.last { $0.reason == .duplicate }
             .map { machine.program.series[Int($0.series)].name }

@@ -20,6 +20,9 @@ struct ProofSlice {
     let until: Int64
     /// A bar that ends later may not be stored yet, on a stack that is running.
     var storedBy = Int64.max
+    /// The nodes whose numbers are proven, from the tape alone: of what was late for them there is
+    /// no list.
+    var aggregates: [ProofAggregate] = []
     /// Series whose bars end by ticks.
     private let numbered: Set<SeriesName>
     private let lateness: [SeriesName: Int64]
@@ -29,6 +32,9 @@ struct ProofSlice {
     private static let day: Int64 = 86_400_000_000_000
 
     var stored: [ProofKey: StoredBar] = [:]
+    private var storedValues: [ProofValueKey: Int128] = [:]
+    /// Symbols of which a person asked for a repair after the range began.
+    private var repaired: Set<Symbol> = []
     var records = ProofRecords()
     /// How far the tape has come, per symbol. Bars that close no later must be stored.
     private var reached: [SourceSymbol: Int64] = [:]
@@ -73,6 +79,7 @@ struct ProofSlice {
     mutating func load(_ database: ProofDatabase) throws(ToolError) {
         for symbol in symbols {
             for bar in try database.bars(symbol, series, from, to) { stored[bar.key] = bar }
+            try loadValues(symbol, database)
             try database.lateTicks(symbol, definition.groups, since, until, into: &records)
             try database.tradeChanges(symbol, definition.groups, since, until, into: &records)
             var noted = records
@@ -97,6 +104,26 @@ struct ProofSlice {
         }
     }
 
+    private mutating func loadValues(
+        _ symbol: Symbol, _ database: ProofDatabase
+    ) throws(ToolError) {
+        guard !aggregates.isEmpty else { return }
+        let values = try database.values(symbol, valueNames, from..<to, until: until)
+        storedValues.merge(values) { $1 }
+        if try database.wasRepaired(symbol, after: from) { repaired.insert(symbol) }
+    }
+
+    private var valueNames: Set<String> {
+        aggregates.reduce(into: []) { $0.formUnion($1.names) }
+    }
+
+    private func isMended(_ key: ProofValueKey) -> Bool {
+        // A quote may count for trades that come later.
+        repaired.contains(key.symbol.symbol)
+            || records.isDirty(
+                key.symbol, from: key.from, to: key.to, quoteAge: definition.quoteAgeMax)
+    }
+
     private func check(_ fetched: [ProofTick]) throws(ToolError) {
         guard fetched.count <= ProofPlaces.max else {
             throw .refused(
@@ -107,6 +134,7 @@ struct ProofSlice {
 
     private var needsMending: Bool {
         stored.values.contains(where: \.isRepaired) || !records.dirty.isEmpty
+            || !repaired.isEmpty
     }
 
     /// Returns whether the bar was made by reading the tape again, or should have been.
@@ -223,8 +251,10 @@ struct ProofSlice {
     // MARK: from the tape
 
     mutating func fromTape(
-        _ tape: ProofTape, into comparison: inout ProofComparison
+        _ tape: ProofTape, into comparison: inout ProofComparison, _ values: inout ProofValues
     ) throws(ToolError) -> ProofTape.Ending {
+        var scope = scope
+        scope.values = valueNames
         var machine = ProofMachine(program, scope)
         let lateness = definition.latenessMax
         let end = Timestamp(nanoseconds: until).advanced(byNanoseconds: lateness)
@@ -239,18 +269,22 @@ struct ProofSlice {
         }
         guard ending == .whole else { return ending }
         // If bars are stored but none of their ticks is, the tape was purged.
-        guard machine.ticks > 0 || stored.isEmpty else { return .cut }
+        guard machine.ticks > 0 || stored.isEmpty && storedValues.isEmpty else { return .cut }
         ticks += machine.ticks
         for symbol in symbols.flatMap({ machine.sources(of: $0) }) {
             reached[symbol] = machine.watermark(of: symbol)?.nanoseconds
         }
-        var mended: [ProofKey: Bar] = [:]
+        var mended = ProofRecount.Outcome()
         if needsMending {
             guard try mend(tape, into: &mended) == .whole else { return .interrupted }
         }
         let live = machine.bars
+        values.compare(
+            storedValues, with: machine.values, mended.values, isMended: { isMended($0) },
+            isOver: { $0.to <= min(storedBy, reached[$0.symbol] ?? Int64.min) })
         comparison.compare(
-            Array(stored.values), with: chosen(live, mended, filled: machine.filledWhileOpen),
+            Array(stored.values),
+            with: chosen(live, mended.mended, filled: machine.filledWhileOpen),
             ProofComparison.Rule(looksAtFlags: true)
         ) { key, bar in
             let due = due(key, bar)
@@ -262,7 +296,7 @@ struct ProofSlice {
     /// Reads the tape once more, to its end, because corrections come after the bar that they
     /// change.
     private mutating func mend(
-        _ tape: ProofTape, into mended: inout [ProofKey: Bar]
+        _ tape: ProofTape, into mended: inout ProofRecount.Outcome
     ) throws(ToolError) -> ProofTape.Ending {
         let (since, until, records, groups) = (since, until, records, definition.groups)
         var fetched: [ProofTick] = []
@@ -284,7 +318,7 @@ struct ProofSlice {
             fetched = twins.marked(fetched)
         }
         var recount = ProofRecount(
-            self, scope: scope, symbols: Set(symbols), fetched: fetched)
+            self, scope: scope, symbols: Set(symbols), fetched: fetched, aggregates: aggregates)
         let ending = try tape.read(from: since) { header, bytes throws(ToolError) in
             try ProofTape.ticks(header, bytes, groups) { tick throws(ToolError) in
                 guard tick.time >= since, tick.time < until else { return }
@@ -292,7 +326,7 @@ struct ProofSlice {
             }
             return true
         }
-        mended = try recount.finish(records).mended
+        mended = try recount.finish(records)
         return ending
     }
 
@@ -331,7 +365,7 @@ struct ProofRecount {
     /// `fetched` are all fetched ticks if their places matter, in the order of the tape.
     init(
         _ slice: ProofSlice, scope: ProofMachine.Scope, symbols: Set<Symbol>,
-        fetched: [ProofTick]
+        fetched: [ProofTick], aggregates: [ProofAggregate] = []
     ) {
         var scope = scope
         scope.symbols = symbols
@@ -351,6 +385,13 @@ struct ProofRecount {
             own.series = Set(line.series.prefix(1))
             line.machine = ProofMachine(program, own, takesFetched: true)
             return line
+        }
+        mended += aggregates.map { node in
+            var own = scope
+            (own.series, own.values) = ([], node.names)
+            return Line(
+                series: [], deduplicates: node.deduplicates,
+                machine: ProofMachine(program, own, takesFetched: true))
         }
         if !slice.wantsMended { mended = [] }
         places = ProofPlaces(fetched)
@@ -385,16 +426,23 @@ struct ProofRecount {
         }
     }
 
-    mutating func finish(_ records: ProofRecords) throws(ToolError) -> (
-        live: [ProofKey: Bar], mended: [ProofKey: Bar]
-    ) {
+    /// What the ticks made.
+    struct Outcome {
+        var live: [ProofKey: Bar] = [:]
+        var mended: [ProofKey: Bar] = [:]
+        /// Of mended lines alone.
+        var values: [ProofValueKey: Int128] = [:]
+    }
+
+    mutating func finish(_ records: ProofRecords) throws(ToolError) -> Outcome {
         for tick in places.rest() where !mended.isEmpty { try mend(tick, records) }
-        var all = (live: [ProofKey: Bar](), mended: [ProofKey: Bar]())
+        var all = Outcome()
         for index in live.indices {
             all.live.merge(try live[index].finish()) { $1 }
         }
         for index in mended.indices {
             all.mended.merge(try mended[index].finish()) { $1 }
+            all.values.merge(mended[index].machine.values) { $1 }
         }
         return all
     }

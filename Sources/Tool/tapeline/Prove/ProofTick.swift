@@ -117,9 +117,15 @@ struct ProofRecords: Sendable {
     /// Returns whether the window was, or should have been, computed again. `quoteAge` is how long
     /// a quote counts for later trades; 0 without a join.
     func isDirty(_ key: ProofKey, until end: Int64, quoteAge: Int64) -> Bool {
-        let first = key.openTime.subtractingReportingOverflow(quoteAge)
-        return [key.symbol, key.symbol.ofAnySource].contains { symbol in
-            dirty[symbol]?.contains { $0 >= key.openTime && $0 < end } ?? false
+        isDirty(key.symbol, from: key.openTime, to: end, quoteAge: quoteAge)
+    }
+
+    func isDirty(
+        _ symbol: SourceSymbol, from: Int64, to end: Int64, quoteAge: Int64
+    ) -> Bool {
+        let first = from.subtractingReportingOverflow(quoteAge)
+        return [symbol, symbol.ofAnySource].contains { symbol in
+            dirty[symbol]?.contains { $0 >= from && $0 < end } ?? false
                 || quoteAge > 0
                     && quotes[symbol]?.contains {
                         (first.overflow || $0 >= first.partialValue) && $0 < end

@@ -23,11 +23,12 @@ struct ProveCommand: ToolCommand {
         """
         prove [SYMBOL...] --from TIME [--to TIME]
             compute the bars of that time (without --to: up to now) again, from the tape and from
-            the stored ticks, by the operators' OPERATOR_GRAPH or OPERATOR_SERIES (of a local stack:
-            those with which it was started), and compare them with the stored ones: 0 equal, 1 not,
-            2 equal as far as the tape still reaches, or no bar at all in that time
+            the stored ticks, and the numbers of aggregates from the tape, by the operators'
+            OPERATOR_GRAPH or OPERATOR_SERIES (of a local stack: those with which it was started),
+            and compare them with the stored ones: 0 equal, 1 not, 2 equal as far as the tape still
+            reaches and a number is what its ticks make, or no bar at all in that time
         --series S,...
-            only these
+            only the bars of these
         --table-only
             from the stored ticks alone
         $ tapeline prove AAPL --from -2h --to -1h

@@ -28,8 +28,13 @@ struct ProveRun {
         report.onLots = series.map(\.name).filter { program.definition.needsLots($0) }
         let clock = SystemClock()
         let began = clock.monotonic()
-        for range in slices(series) {
-            let until = range.upperBound + (series.map(Self.reach).max() ?? 0)
+        // With names of series only their bars.
+        let aggregates =
+            command.series.isEmpty && client != nil ? program.definition.aggregates : []
+        if !aggregates.isEmpty { report.values = ProofValues() }
+        let windows = series + aggregates.flatMap(\.series)
+        for range in slices(windows) {
+            let until = range.upperBound + (windows.map(Self.reach).max() ?? 0)
             let symbols = try self.symbols(database, range)
             let grouped = Dictionary(grouping: symbols) { deployment.names.partition(of: $0) }
             for partition in grouped.keys.sorted() where !shutdown.isRequested {
@@ -37,13 +42,16 @@ struct ProveRun {
                     program, series: series.map(\.name), symbols: grouped[partition] ?? [],
                     partition, range, until: until)
                 slice.storedBy = command.asked.nanoseconds - Self.storing
+                slice.aggregates = aggregates
                 try slice.load(database)
                 if let client {
                     let tape = ProofTape(
                         client: client, names: deployment.names, partition: partition,
                         shutdown: shutdown)
+                    var values = report.values ?? ProofValues()
                     report.add(
-                        try slice.fromTape(tape, into: &report.tape), partition, range)
+                        try slice.fromTape(tape, into: &report.tape, &values), partition, range)
+                    if !aggregates.isEmpty { report.values = values }
                 }
                 try slice.fromTables(database, into: &report.tables)
                 report.ticks += slice.ticks

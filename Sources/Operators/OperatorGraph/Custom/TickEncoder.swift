@@ -2,22 +2,13 @@ internal import MarketModel
 internal import Primitives
 internal import StreamCore
 
-/// How a tick is encoded for an operator that takes bytes: one map with the names of `TickField`.
+/// Encodes ticks, one at a time, into a buffer that it reuses, for an operator that takes bytes: one
+/// JSON object with the names of `TickField`.
 ///
 /// Prices are whole numbers in 1e-9, sizes whole numbers in 1e-8, so nothing is lost. Times are in
 /// nanoseconds. An undefined value is null.
-package enum TickEncoding: String, CaseIterable, Hashable, Sendable {
-    case json
-    case messagePack = "message-pack"
-}
-
-/// Encodes ticks, one at a time, into a buffer that it reuses.
 struct TickEncoder: Sendable {
-    let encoding: TickEncoding
     private var json = JSONWriter()
-    private var messagePack = MessagePackWriter()
-
-    init(_ encoding: TickEncoding) { self.encoding = encoding }
 
     private enum Value {
         case text(String)
@@ -27,11 +18,19 @@ struct TickEncoder: Sendable {
     }
 
     mutating func encode(_ tick: GraphTick, of symbol: SourceSymbol) -> [UInt8] {
-        let members = Self.members(of: tick, symbol)
-        switch encoding {
-        case .json: return inJSON(members)
-        case .messagePack: return inMessagePack(members)
+        json.removeAll()
+        json.object { object in
+            for (name, value) in Self.members(of: tick, symbol) {
+                object.key(name)
+                switch value {
+                case .text(let text): object.value(text)
+                case .number(let number): object.value(number)
+                case .id(let number): object.value(number)
+                case .undefined: object.null()
+                }
+            }
         }
+        return json.bytes
     }
 
     private static func members(
@@ -73,36 +72,5 @@ struct TickEncoder: Sendable {
 
     private static func value(_ size: Quantity) -> Value {
         size.isDefined ? .number(size.raw) : .undefined
-    }
-
-    private mutating func inJSON(_ members: [(String, Value)]) -> [UInt8] {
-        json.removeAll()
-        json.object { object in
-            for (name, value) in members {
-                object.key(name)
-                switch value {
-                case .text(let text): object.value(text)
-                case .number(let number): object.value(number)
-                case .id(let number): object.value(number)
-                case .undefined: object.null()
-                }
-            }
-        }
-        return json.bytes
-    }
-
-    private mutating func inMessagePack(_ members: [(String, Value)]) -> [UInt8] {
-        messagePack.removeAll()
-        messagePack.map(members.count)
-        for (name, value) in members {
-            messagePack.value(name)
-            switch value {
-            case .text(let text): messagePack.value(text)
-            case .number(let number): messagePack.value(number)
-            case .id(let number): messagePack.value(number)
-            case .undefined: messagePack.null()
-            }
-        }
-        return messagePack.bytes
     }
 }

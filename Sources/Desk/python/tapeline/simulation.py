@@ -19,7 +19,6 @@ from .names import Names
 from .packet_streams import Packet, Streams, tape_streams
 from .recorded_packets import recorded_streams
 from .recording import Recording
-from .names import Names
 from .tape import VALUES
 from .times import Time
 from .watermarks import Watermarks

@@ -54,4 +54,36 @@ import Testing
         #expect(late.contains("no tick of AAPL"))
         try BustedRowsTests().stopAndAudit(scene)
     }
+
+    @Test(
+        "worker and writer send their spans under the id that the command prints",
+        .enabled(if: PythonServer.obstacle(of: "trace-readers") == nil))
+    func collected() throws {
+        let collector = try PythonServer(
+            "\(ServerPrograms.checkout)/Tests/ObservabilityTests/collect_traces.py",
+            of: "trace-readers")
+        var scene = try BustedRowsTests.Scene(
+            "collected",
+            [
+                "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:\(collector.port())",
+                "OTEL_TRACES_SAMPLER_ARG": "1",
+            ])
+        scene.trade(0)
+        try scene.publish(reached: 60)
+        try scene.expect("1s", second: 0, "1 100 100 100 1 closed 0 0 0")
+        let partition = scene.bench.tape.names.partition(of: try #require(Symbol("AAPL")))
+        let said = try trace(["test/\(partition)/1"], on: scene.bench).said
+        let id = try #require(said["trace_id"]?.string)
+        var names: Set<String> = []
+        let isThere = try eventually(within: 60) {
+            let answer = try HTTPProbe.get(
+                host: "127.0.0.1", port: collector.port(), path: "/", timeout: .seconds(10))
+            let spans = try JSONValue.parse(answer.body)["spans"]?.array ?? []
+            names = Set(
+                spans.filter { $0["trace"]?.string == id }.compactMap { $0["name"]?.string })
+            return names.isSuperset(of: ["process", "write store"])
+        }
+        #expect(isThere, "\(names)")
+        try BustedRowsTests().stopAndAudit(scene)
+    }
 }

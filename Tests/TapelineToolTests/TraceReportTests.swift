@@ -3,6 +3,7 @@ import MarketModel
 import Primitives
 import ServiceRuntime
 import TapeCodec
+import TapeTraces
 import Testing
 
 @testable import TapelineTool
@@ -36,7 +37,8 @@ struct TraceReportTests {
     ) throws -> TraceReport {
         let tick = try given ?? tick()
         return TraceReport(
-            tick: tick, books: books, nats: nats)
+            tick: tick, books: books, nats: nats,
+            trace: TraceID(namespace: 7, tick.packet.header))
     }
 
     private func step(_ name: String, _ report: TraceReport) throws -> TraceReport.Step {
@@ -54,7 +56,7 @@ struct TraceReportTests {
         #expect(
             report.steps.map(\.afterNanoseconds)
                 == [nil, 1_000_000, 750_000, 2_250_000, nil, 90_000_000])
-        #expect(report.lines[1].contains("packet 1040 to 1057 "))
+        #expect(report.lines[1].contains("trace \(report.trace): packet 1040 to 1057 "))
         #expect(report.lines[0] == "trade ibkr/3/1042:  AAPL  5 at 10")
         #expect(report.lines.contains { $0.contains("sealed") && $0.contains("+0.75 ms") })
         #expect(report.lines.contains { $0.contains("read") && $0.contains("not known") })

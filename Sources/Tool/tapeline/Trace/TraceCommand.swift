@@ -3,6 +3,7 @@ import Primitives
 import ServiceRuntime
 import TapeCodec
 import TapeProtocol
+import TapeTraces
 import TapeTransport
 
 /// `tapeline trace`: one tick, and when each part of the deployment had it.
@@ -72,7 +73,9 @@ struct TraceCommand: ToolCommand {
         }
         let report = TraceReport(
             tick: tick, books: TraceBooks.look(up: tick, deployment),
-            nats: NatsLook(deployment: deployment, client: client).clock)
+            nats: NatsLook(deployment: deployment, client: client).clock,
+            trace: TraceID(
+                namespace: Checksum.of(client.names.namespace), tick.packet.header))
         tool.terminal.show(report.lines, json: report.json, asJSON)
         return .success
     }

@@ -3,6 +3,7 @@ import MarketModel
 import Primitives
 import ServiceRuntime
 import TapeCodec
+import TapeTraces
 
 /// What `tapeline trace` shows.
 struct TraceReport {
@@ -10,6 +11,8 @@ struct TraceReport {
     let books: TraceBooks
     /// How NATS's clock differs from this machine's.
     let nats: ClockOffset?
+    /// The id of its packet's trace, with which a collector finds it.
+    let trace: TraceID
 
     /// A moment of the tick's way.
     struct Step: Equatable {
@@ -128,7 +131,7 @@ extension TraceReport {
         }
         return [what.filter { !$0.isEmpty }.joined(separator: "  ")]
             + [
-                "packet \(packet.firstOrdinal) to \(packet.nextOrdinal - 1) of epoch "
+                "trace \(trace): packet \(packet.firstOrdinal) to \(packet.nextOrdinal - 1) of epoch "
                     + "\(packet.epoch), message \(tick.packet.sequence)"
             ]
             + TextTable.lines([["STEP", "AFTER", "TIME", ""]] + rows, numbers: [1])
@@ -164,6 +167,7 @@ extension TraceReport {
             json.member("tick_id", "\(tick.address)")
             json.member("kind", tick.kind.rawValue)
             json.member("symbol", orNull: tick.symbol?.symbol.text)
+            json.member("trace_id", "\(trace)")
             json.object("packet") { json in
                 json.member("first_ordinal", tick.packet.header.firstOrdinal)
                 json.member("last_ordinal", tick.packet.header.nextOrdinal - 1)

@@ -72,7 +72,7 @@ let http: [Target.Dependency] = ["ServiceRuntime", "StoreHTTP"]
 /// What a service of the tape needs, and a test that runs one.
 let frame: [Target.Dependency] =
     ["Membership", "MembershipTransport", "TapeKeeping", "TapeTransport", "NatsTransport"]
-    + ["ServiceRuntime"]
+    + ["ServiceRuntime", "TapeTraces"]
 
 /// What a program needs that puts a simulated venue on ports.
 let simulatorProgram: [Target.Dependency] = ["SimulatorPorts", "ServiceRuntime", "Primitives"]
@@ -230,9 +230,10 @@ let others: [Tests] = [
     tests(of: "Primitives"), tests(of: "MarketModel"),
     tests(of: "TapeCodec", uses: model, beside: ["Golden", "decode_packet.py"]),
     serverTests(of: "TapeCodec", uses: model, beside: ["second_release.py"]),
-    tests(of: "TapeProtocol", uses: codec),
+    tests(of: "TapeProtocol", uses: codec), tests(of: "ArrowColumns", uses: codec),
+    tests(of: "TapeTraces", uses: codec),
     tests(of: "StreamCore", uses: model, beside: ["Golden"], isLong: true),
-    tests(of: "YAMLFile", uses: ["Primitives"]),
+    tests(of: "YAMLFile", uses: ["Primitives"]), tests(of: "IBSimulator", uses: ["Primitives"]),
     tests(of: "GraphLanguage", uses: model + ["YAMLFile", "OperatorGraph", "StreamCore"]),
     serverTests(
         of: "GraphLanguage", tier: .night, uses: model + ["StreamCore", "YAMLFile"],
@@ -244,7 +245,6 @@ let others: [Tests] = [
         uses: model + ["IBEngine", "IBProtocol", "ProviderKit", "ServiceRuntime"]),
     serverTests(
         of: "IBKRProvider", uses: ["Primitives", "ProviderKit", "ServiceRuntime", "TestSupport"]),
-    tests(of: "IBSimulator", uses: ["Primitives"]),
     serverTests(
         of: "IBSimulator", tier: .night, uses: ["IBKRSimulator", "TestSupport"],
         beside: ["read_official.py", "read_ib_async.py", "recorded.py"]),
@@ -266,7 +266,6 @@ let others: [Tests] = [
         uses: model + ["AlpacaEngine", "HistoryTestSupport", "MassiveEngine", "TestSupport"]),
     tests(of: "Membership", uses: model, isLong: true), tests(of: "IBProtocol", uses: model),
     tests(of: "IBEngine", uses: model + ["EngineKit", "IBProtocol", "IBSimulator"], isLong: true),
-    tests(of: "ArrowColumns", uses: codec),
     tests(
         of: "DecoderLibrary",
         uses: codec + ["ArrowColumns", "CDecoder", "Recordings", "ReplayProvider", "TestSupport"]),
@@ -362,8 +361,8 @@ let others: [Tests] = [
         ], beside: ["live_page.py", "read_ordinals.py"]),
     jointTests(
         "ObservabilityTests", tier: .servers,
-        uses: ["TapelineTool", "ServiceRuntime", "YAMLFile", "TestSupport"],
-        beside: ["alert_delivery.py"]),
+        uses: codec + support + ["ServiceRuntime", "TapeTraces", "TapelineTool", "YAMLFile"],
+        beside: ["alert_delivery.py", "collect_traces.py"]),
     jointTests(
         "ServicesTests", tier: .servers,
         uses: [
@@ -399,12 +398,11 @@ let others: [Tests] = [
         "ForeignEngineTests", tier: .night,
         uses: codec + ["OperatorGraph", "StreamCore", "TestSupport"],
         beside: ["compare_bars.py", "pair_ticks.py"]),
-    jointTests("TidyTests"),
+    jointTests("TidyTests"), jointTests("ExampleTests", tier: .servers, uses: ["TestSupport"]),
     jointTests(
         "SampleTests", tier: .servers,
         uses: tape + support
             + ["SampleGateway", "SampleWorker", "SampleWriter", "SQLiteStore", "StoreKit"]),
-    jointTests("ExampleTests", tier: .servers, uses: ["TestSupport"]),
 ]
 
 let suites = venues.flatMap(venueTests) + others
@@ -495,6 +493,7 @@ let package = Package(
             "TapeKeeping", in: "Tape",
             uses: ["Membership", "MembershipTransport", "TapeTransport", "NatsTransport"]
                 + ["ServiceRuntime"] + tape),
+        library("TapeTraces", in: "Tape", uses: ["HTTPClient", "ServiceRuntime"] + codec),
         // Disk for what the tape cannot take at the moment.
         library("TickSpool", in: "Tape", uses: codec),
         // Files of packets.
@@ -602,7 +601,7 @@ let package = Package(
             uses: tape + ["ClickHouseWire", "QuestDBAccess", "QuestDBWire", "StoreHTTP"] + [
                 "TapeTransport", "DeploymentWatch", "Membership", "MembershipTransport",
                 "DeadLetters", "StoreSinks", "TapeKeeping", "TapeListing", "TickSpool",
-                "NatsTransport", "PostgresClient", "ValkeyClient", "ServiceRuntime",
+                "NatsTransport", "PostgresClient", "ValkeyClient", "ServiceRuntime", "TapeTraces",
                 "GraphLanguage", "OperatorGraph", "ReplayProvider", "StreamCore", "YAMLFile",
                 "IBSimulator", "LatestValues", "ProviderKit", "Recordings", "StoredBars",
             ]),

@@ -188,7 +188,9 @@ import Testing
     @Test("all names of the catalogue begin with one of its prefixes")
     func catalogue() {
         #expect(KeyCatalogue.product.names.count > 40)
-        for name in KeyCatalogue.product.names {
+        // OpenTelemetry has more variables than services read.
+        #expect(!KeyCatalogue.product.claims("OTEL_RESOURCE_ATTRIBUTES"))
+        for name in KeyCatalogue.product.names where !name.hasPrefix("OTEL_") {
             #expect(KeyCatalogue.product.prefixes.contains { name.hasPrefix($0) }, "\(name)")
         }
     }

@@ -81,13 +81,16 @@ final class AcceptBench {
     }
 
     /// Starts the shipped worker with the graph of a file.
-    func startWorker(_ graph: String, number: Int = 0) throws -> ServerProcess {
+    func startWorker(
+        _ graph: String, _ changes: [String: String] = [:], number: Int = 0
+    ) throws -> ServerProcess {
         try ServerProcess(
             try ProductPrograms.path("operator-worker"), [],
             environment: tape.environment.merging([
                 "OPERATOR_GRAPH": graph, "OPS_PORT": "0", "MDS_MEMBER": "worker-0",
                 "LOG_FORMAT": "json",
-            ]) { $1 }.merging(ProductPrograms.profile("operator-worker")) { $1 },
+            ]) { $1 }.merging(changes) { $1 }
+                .merging(ProductPrograms.profile("operator-worker")) { $1 },
             logPath: folder.file("worker-\(number).log"))
     }
 

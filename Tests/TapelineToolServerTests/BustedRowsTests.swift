@@ -13,8 +13,8 @@ import Testing
 /// Later changes of ticks, and nonsensical quotes, through a real worker and a real writer to the
 /// tables.
 @Suite("Busts and crossed quotes in tables", .serialized) struct BustedRowsTests {
-    private static let start: Int64 = 1_700_000_000_000_000_000
-    private static let second: Int64 = 1_000_000_000
+    static let start: Int64 = 1_700_000_000_000_000_000
+    static let second: Int64 = 1_000_000_000
 
     private static let graph = """
         version: 1
@@ -37,12 +37,13 @@ import Testing
         private let folder: TemporaryFolder
         private(set) var source: TestSource
 
-        init(_ name: String) throws {
+        /// `changes` are further settings of worker and writer.
+        init(_ name: String, _ changes: [String: String] = [:]) throws {
             bench = try AcceptBench("row42_\(name)")
             folder = try TemporaryFolder("row42")
             graphPath = try folder.write(graph, to: "graph.yaml")
-            writer = try bench.startWriter()
-            worker = try bench.startWorker(graphPath)
+            writer = try bench.startWriter(changes)
+            worker = try bench.startWorker(graphPath, changes)
             let symbol = try #require(Symbol("AAPL"))
             let names = bench.tape.names
             source = TestSource(

@@ -75,6 +75,7 @@ struct RefusedWordsTests {
         ("tail", ["--name a --nats nats://b:1", "--from now --from now"]),
         ("tape", ["verify n1", "verify --node", "verify --rate 0", "verify --rate 20000"]),
         ("tape", ["verify --no-rate", "verfy"]),
+        ("trace", ["", "AAPL", "AAPL soon", "ib/3/0", "ib/3/1 --kind trade", "A -1m --kind tick"]),
         ("trade", ["", "cancel --note n", "cancel ib/3/1", "bust ib/3/1 --note n"]),
         ("trade", ["cancel ib/3 --note n", "cancel ib/3/0 --note n", "cancel ib/3/1/2 --note n"]),
         ("trade", ["cancel /3/1 --note n", "cancel ib/-1/1 --note n"]),

@@ -258,6 +258,7 @@ private enum PostgresTemplate {
             shared_buffers = '32MB'
             max_connections = 60
             max_wal_size = '256MB'
+            track_commit_timestamp = on
             """
         let path = "\(data)/postgresql.conf"
         let text =

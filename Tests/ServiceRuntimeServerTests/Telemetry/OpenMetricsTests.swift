@@ -1,4 +1,5 @@
 import Foundation
+import Primitives
 import TestSupport
 import Testing
 
@@ -92,6 +93,27 @@ import Testing
         #expect(samples.contains(#"sample nan mds_odd {"l":"a\"b\\c\nd \u00e9"}"#))
         #expect(samples.contains(#"sample -inf mds_odd {"l":"inf"}"#))
         #expect(samples.contains(#"sample 1.0 mds_sizes_bytes_bucket {"le":"1e+09"}"#))
+    }
+
+    @Test("a bucket shows the trace of its last observation, in OpenMetrics alone")
+    func exemplars() throws {
+        let registry = MetricRegistry()
+        let waits = registry.histogram("mds_b_seconds", "Waits.", buckets: [0.5, 1])
+        let time = Timestamp(nanoseconds: 1_750_000_000_250_000_000)
+        waits.observe(0.1, trace: "aa", at: time)
+        waits.observe(0.7, trace: "bb", at: time)
+        waits.observe(0.8, trace: "cc", at: time)
+        waits.observe(0.9)
+        let page = registry.render(.openMetrics)
+        #expect(
+            String(decoding: page, as: UTF8.self).contains(
+                #"mds_b_seconds_bucket{le="1.0"} 4 # {trace_id="cc"} 0.8 1750000000.25"# + "\n"))
+        #expect(!String(decoding: registry.render(), as: UTF8.self).contains("trace_id"))
+        guard let seen = try read(page) else { return }
+        #expect(
+            seen.filter { $0.hasPrefix("exemplar ") } == [
+                "exemplar aa 0.1 1750000000.25", "exemplar cc 0.8 1750000000.25",
+            ])
     }
 
     @Test("the reference reader refuses a page that was cut off")

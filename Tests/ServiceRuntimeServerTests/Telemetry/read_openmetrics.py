@@ -1,7 +1,8 @@
 """Reads a page of OpenMetrics with the reference reader and prints what it saw.
 
 A line `family NAME TYPE UNIT` for each family, and below it `sample VALUE NAME LABELS` for each of
-its samples, labels as JSON. A page that breaks a rule ends it with an error.
+its samples, labels as JSON, and `exemplar TRACE VALUE TIME` below one that has it. A page that
+breaks a rule ends it with an error.
 """
 
 import json
@@ -15,3 +16,5 @@ with open(sys.argv[1], encoding="utf-8") as page:
         for sample in family.samples:
             labels = json.dumps(sample.labels, sort_keys=True, separators=(",", ":"))
             print("sample", repr(float(sample.value)), sample.name, labels)
+        if sample.exemplar:
+            print("exemplar", sample.exemplar.labels["trace_id"], sample.exemplar.value, sample.exemplar.timestamp)

@@ -3,7 +3,7 @@
 private let sights: [String: [String]] = [
     "Model": [],
     "Edges": [],
-    "Tape": ["NatsTransport", "ServiceRuntime"],
+    "Tape": ["HTTPClient", "NatsTransport", "ServiceRuntime"],
     "Operators": ["TapeCodec", "YAMLFile"],
     "Providers": [
         "Tape", "HTTPClient", "NatsTransport", "ServiceRuntime", "WebSocketClient", "YAMLFile",

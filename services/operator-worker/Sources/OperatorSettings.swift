@@ -29,6 +29,7 @@ struct OperatorSettings: Sendable {
     static let keys: [ConfigurationKey] =
         ConfigurationKey.tape + ConfigurationKey.membership
         + ConfigurationKey.operations(port: 8_501) + ConfigurationKey.logging
+        + ConfigurationKey.tracing
         + [
             ConfigurationKey(
                 "OPERATOR_SERIES", .list, default: "1s,1m", group: "Operator",

@@ -5,6 +5,7 @@ public import OperatorGraph
 import ServiceRuntime
 import TapeKeeping
 import TapeProtocol
+import TapeTraces
 
 /// The service, for a program that runs it: the product's own, or one with more custom operators.
 public enum Main {
@@ -21,7 +22,7 @@ public enum Main {
             name: "operator-worker", version: ProductVersion.text,
             summary: "Reads partitions of the tape and publishes bars.",
             keys: OperatorSettings.keys,
-            rules: [.tape, .member, OperatorSettings.rule(operators)],
+            rules: [.tape, .member, OperatorSettings.rule(operators), TraceSettings.rule],
             questions: [GraphCheck.question(operators)],
             examples: [
                 ServiceDescription.Example(

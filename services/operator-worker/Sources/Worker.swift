@@ -9,6 +9,7 @@ import ServiceRuntime
 import StreamCore
 import TapeCodec
 import TapeProtocol
+import TapeTraces
 
 /// The data plane of the operator: one thread that reads the partitions that its process owns,
 /// makes bars and publishes them.
@@ -76,6 +77,8 @@ final class Worker {
     var repairsFrom = MonotonicTime.distantPast
     /// Publishes to live readers; `nil` when that is switched off.
     let live: LivePublisher?
+    /// Sends traces of packets; `nil` when no collector is named.
+    let traces: PacketTraces?
     /// The queues between nodes and live readers.
     var edges: LiveEdges
     /// When open bars are published next, monotonic.
@@ -103,6 +106,7 @@ final class Worker {
         self.context = context
         self.report = report
         self.live = live
+        traces = try PacketTraces.begin(context, namespace: client.names.namespace)
         edges = LiveEdges(settings.program.definition)
         metrics = OperatorMetrics(context.telemetry.metrics)
         calendars = CalendarWatch(settings.program.definition, context.telemetry.metrics)
@@ -157,6 +161,7 @@ final class Worker {
         defer {
             checkpoints.stop()
             beat.retire()
+            traces?.end()
         }
         var events: [TapeEvent] = []
         var leavesUntil: MonotonicTime?
@@ -282,7 +287,9 @@ final class Worker {
         visits.change(reader)
         guard let core = slots[reader].core else { return }
         let position = readers.position(reader)
+        let begun = traces.map { _ in (time: clock.now(), late: core.counted.late) }
         packet.withPayload { core.take(header, $0, at: position) }
+        if let begun { trace(header, packet, core, since: begun.time, late: begun.late) }
         offerLive(reader)
         reportRefusedRanges(reader)
         if core.mustHold { hold(reader) }

@@ -6,6 +6,7 @@ import MarketModel
 import ServiceRuntime
 import TapeKeeping
 import TapeProtocol
+import TapeTraces
 
 /// The entry point of the service, for the product's own program or one with more providers.
 public enum Main {
@@ -22,7 +23,7 @@ public enum Main {
             name: "provider-gateway", version: ProductVersion.text,
             summary: "Takes ticks from a provider and puts them on the tape.",
             keys: GatewaySettings.keys(providers),
-            rules: GatewaySettings.rules(providers) + [.tape, .member],
+            rules: GatewaySettings.rules(providers) + [.tape, .member, TraceSettings.rule],
             subcommands: [FeedTrial.subcommand, HistoryPlanRun.subcommand],
             questions: [InstrumentCheck.text, InstrumentCheck.json],
             examples: [

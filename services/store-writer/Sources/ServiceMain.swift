@@ -4,6 +4,7 @@ import ServiceRuntime
 public import StoreKit
 import TapeKeeping
 import TapeProtocol
+import TapeTraces
 import TapeTransport
 
 /// The entry point of the service, for the product's own program or one with more kinds of stores.
@@ -32,7 +33,7 @@ public enum Main {
             keys: WriterSettings.keys(kinds),
             rules: kinds.flatMap(\.ownRules) + [
                 .tape, .member, .storeName, WriterSettings.sinksRule, WriterSettings.marksRule,
-                WriterSettings.valkeyRule,
+                WriterSettings.valkeyRule, TraceSettings.rule,
             ],
             subcommands: [
                 ServiceDescription.Subcommand(

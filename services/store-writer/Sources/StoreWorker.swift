@@ -1,3 +1,4 @@
+import TapeTraces
 import TapeTransport
 import Glibc
 import MarketModel
@@ -59,6 +60,8 @@ final class StoreWorker {
         let metrics: WriterMetrics
         let store: any Store
         let groups: ApartBoard
+        /// Sends traces of packets; `nil` when no collector is named.
+        let traces: PacketTraces?
     }
 
     /// Why a life ended.
@@ -405,8 +408,9 @@ final class StoreWorker {
         batchWait.wrote(from: started, to: ended)
         keepPositions(settled.mapValues(noted))
         if parts.settings.durability == .standby { metrics.synchronous(session.isOnStandby) }
-        metrics.written(
-            batch, outcome, seconds: Double(ended - started) / 1e9, now: clock.now())
+        let (seconds, now) = (Double(ended - started) / 1e9, clock.now())
+        metrics.written(batch, outcome, seconds: seconds, now: now)
+        trace(outcome, seconds: seconds, now: now)
         batch.removeAll()
         assignment.batchRowsMax = min(
             assignment.batchRowsMax + assignment.batchRowsMax / 8 + 1, WriterSettings.batchRowsMax)

@@ -6,6 +6,7 @@ import ServiceRuntime
 import StoreSinks
 import Synchronization
 import TapeProtocol
+import TapeTraces
 import TapeTransport
 
 /// The complete writer, which starts and ends its threads: the intake that reads the tape, the
@@ -31,6 +32,7 @@ struct Writer: Sendable {
     private let letters: DeadLetterOutput
     private let store: any Store
     private let join: Join
+    private let traces: PacketTraces?
 
     init(
         _ settings: WriterSettings, client: TapeClient, context: ServiceContext,
@@ -45,6 +47,7 @@ struct Writer: Sendable {
             StoreKind.Context(
                 settings: settings, service: context, client: client, letters: letters))
         self.join = join
+        traces = try PacketTraces.begin(context, namespace: client.names.namespace)
     }
 
     /// Runs until shutdown is requested, from outside or by a thread that cannot continue. Returns
@@ -55,6 +58,7 @@ struct Writer: Sendable {
         defer {
             ending.end()
             threads.end(context)
+            traces?.end()
         }
         var membership: (any WriterMembership)?
         do {
@@ -149,7 +153,8 @@ struct Writer: Sendable {
         let parts = StoreWorker.Parts(
             settings: settings, context: context, port: port, gate: SteadyGate(port),
             breaker: StoreBreaker(settings.attempts.breaker, context.telemetry),
-            report: report, metrics: metrics, store: store, groups: ApartBoard())
+            report: report, metrics: metrics, store: store, groups: ApartBoard(),
+            traces: traces)
         report.attach(parts.groups)
         threads.intake = try startIntake(queues, hot, mailbox, parts, ending)
         for queue in queues.all {

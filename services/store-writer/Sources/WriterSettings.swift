@@ -75,6 +75,7 @@ struct WriterSettings: Sendable {
             ConfigurationKey.market + ConfigurationKey.nats + ConfigurationKey.membership
             + kinds.flatMap(\.keys) + ConfigurationKey.valkey
             + ConfigurationKey.operations(port: 8_502) + ConfigurationKey.logging
+            + ConfigurationKey.tracing
         let kind = ConfigurationKey(
             "STORE_KIND", .choice(kinds.map(\.name)), default: StoreKind.postgres.name,
             group: "Writer", "Kind of the store; another program may have kinds of its own.")

@@ -124,6 +124,22 @@ extension ConfigurationKey {
         ]
     }
 
+    /// The keys of services that ticks pass. Names with OTEL_ are those of OpenTelemetry.
+    public static let tracing = [
+        ConfigurationKey(
+            "OTEL_EXPORTER_OTLP_ENDPOINT", .url(["http", "https"]), group: "Traces",
+            "Collector of OpenTelemetry (http://host:4318) that gets traces; empty: none are sent."),
+        ConfigurationKey(
+            "OTEL_SERVICE_NAME", .text, group: "Traces",
+            "What traces call this service; empty: its own name."),
+        ConfigurationKey(
+            "OTEL_TRACES_SAMPLER_ARG", .real(0...1), default: "0.001", group: "Traces",
+            "Share of packets that are traced; the same in all services."),
+        ConfigurationKey(
+            "MDS_TRACE_SLOW", .duration(.milliseconds(1)...(.seconds(3_600))), default: "1s",
+            group: "Traces", "Time after which a packet is slow, and traced in any case."),
+    ]
+
     public static let logging = [
         ConfigurationKey(
             "LOG_LEVEL", .choice(["trace", "debug", "info", "warning", "error"]),

@@ -35,11 +35,15 @@ struct TimeWords {
     /// Returns the time of UTC for a day, a time of today or a time of a day in the zone. `nil` for
     /// texts that mean the same everywhere, and for those that are no times.
     func utc(_ text: String) -> String? {
-        guard let local = local(text) else { return nil }
+        let (clock, fraction) = ClockText.parts(text)
+        guard let local = local(clock) else { return nil }
         let (time, overflow) = zone.time(ofLocal: local)
             .multipliedReportingOverflow(by: 1_000_000_000)
         // A time that far away is refused by the command, in its words.
-        return overflow ? nil : Timestamp(nanoseconds: time).short
+        if overflow { return nil }
+        let whole = Timestamp(nanoseconds: time)
+        return fraction == 0
+            ? whole.short : whole.advanced(byNanoseconds: fraction).description
     }
 
     /// Returns the seconds since 1970 that a local clock shows.
@@ -58,8 +62,21 @@ struct TimeWords {
     }
 }
 
-/// A time of day: `09:30` or `09:30:15`.
+/// A time of day: `09:30`, `09:30:15` or `09:30:15.25`.
 enum ClockText {
+    /// Splits the fraction of a second off, in nanoseconds. Only after seconds there is one.
+    static func parts(_ text: String) -> (whole: String, nanoseconds: Int64) {
+        let parts = text.split(
+            separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
+        guard parts.count == 2, parts[0].utf8.count(where: { $0 == UInt8(ascii: ":") }) == 2,
+            (1...9).contains(parts[1].utf8.count),
+            parts[1].utf8.allSatisfy({ (0x30...0x39).contains($0) }),
+            let number = Int64(parts[1])
+        else { return (text, 0) }
+        let unit = (parts[1].utf8.count..<9).reduce(into: Int64(1)) { unit, _ in unit *= 10 }
+        return (String(parts[0]), number * unit)
+    }
+
     /// Returns the seconds since midnight. `nil` if this is no time of day.
     static func seconds(_ text: String) -> Int64? {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)

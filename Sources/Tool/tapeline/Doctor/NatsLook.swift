@@ -55,6 +55,13 @@ struct NatsLook {
         }
     }
 
+    /// How NATS's clock differs; `nil`: no monitor says so.
+    var clock: ClockOffset? {
+        var facts = NatsFacts()
+        askMonitor(&facts)
+        return facts.clock
+    }
+
     private func askMonitor(_ facts: inout NatsFacts) {
         let clock = SystemClock()
         for monitor in deployment.monitors {

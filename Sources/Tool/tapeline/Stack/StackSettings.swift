@@ -17,7 +17,7 @@ struct StackSettings: Equatable, Sendable {
         ("CLICKHOUSE_", .writer), ("QUESTDB_", .writer),
         ("COCKPIT_", .cockpit),
         ("ALERTS_", .alerts), ("SIMULATOR_", .simulator),
-        ("LOG_", .all), ("MDS_", .all),
+        ("LOG_", .all), ("MDS_", .all), ("OTEL_", .all),
     ]
     /// Keys that the stack sets itself, with different values per process.
     private static let fixed: Set<String> = [

@@ -44,9 +44,10 @@ enum TailPlace: Equatable, Sendable {
             guard let distance = distance(text.dropFirst()) else { return nil }
             return .time(now.advanced(byNanoseconds: -distance))
         }
-        if let clock = ClockText.seconds(text) {
+        let (whole, fraction) = ClockText.parts(text)
+        if let clock = ClockText.seconds(whole) {
             return day("today", now: now).map {
-                .time($0.advanced(byNanoseconds: clock * 1_000_000_000))
+                .time($0.advanced(byNanoseconds: clock * 1_000_000_000 + fraction))
             }
         }
         return (day(text, now: now) ?? ISOTime.parse(text)).map { .time($0) }

@@ -10,11 +10,14 @@ struct TradeBar: Equatable {
     let to: String
     let version: String
     let trades: String
+    /// When the operator sent this version, and when the tape took it, as far as it is recorded.
+    var sent: Timestamp?
+    var taken: Timestamp?
 }
 
 /// What the database knows of a trade and of its bars.
 struct TradeTables: ~Copyable {
-    private let session: MarketSession
+    let session: MarketSession
 
     init(_ deployment: Deployment) throws(ToolError) {
         session = try MarketSession(deployment)
@@ -52,20 +55,29 @@ struct TradeTables: ~Copyable {
         }
     }
 
-    /// Returns the bars of a trade, those of short windows first. A source of bars that has no
-    /// trade near is a group of sources, whose bars may hold the trade, too. Only bars that began
-    /// within a day before the trade are looked for, and within 40 days where windows are long.
-    func bars(of found: TradeOnTape) throws(ToolError) -> [TradeBar] {
+    /// Returns the bars that hold a time, those of short windows first. `owner` is the source of
+    /// the tick; `nil`: not known. A source of bars that has no trade near is a group of sources,
+    /// whose bars may hold the tick, too. Only bars that began within a day before the time are
+    /// looked for, and within 40 days where windows are long.
+    func bars(
+        of symbol: Symbol, at time: Timestamp, _ owner: SourceName?
+    ) throws(ToolError) -> [TradeBar] {
         let long = try session.rows(
             "SELECT series FROM \"\(session.namespace)\".bar_series WHERE is_long")
+        let bars = """
+            SELECT series, source, ts, close_time, replaced + 1 AS version, trades, number,
+                sent_at, taken_at FROM "\(session.namespace)".bars
+            WHERE NOT withdrawn AND symbol = $1
+            """
         let rows = try session.rows(
             """
-            SELECT series, source, ts, close_time, version, trades FROM (
-                SELECT series, source, ts, close_time, version, trades, number FROM candles
-                WHERE symbol = $1 AND ts > $2::timestamptz - interval '1 day' AND ts <= $2
+            SELECT series, source, ts, close_time, version, trades,
+                (extract(epoch FROM sent_at) * 1000000)::bigint,
+                (extract(epoch FROM taken_at) * 1000000)::bigint
+            FROM (
+                \(bars) AND ts > $2::timestamptz - interval '1 day' AND ts <= $2
                 UNION ALL
-                SELECT series, source, ts, close_time, version, trades, number FROM candles
-                WHERE symbol = $1 AND series = ANY ($4::text[])
+                \(bars) AND series = ANY ($4::text[])
                     AND ts > $2::timestamptz - interval '40 days'
                     AND ts <= $2::timestamptz - interval '1 day') AS near
             WHERE close_time > $2
@@ -76,15 +88,25 @@ struct TradeTables: ~Copyable {
             ORDER BY close_time - ts, series, source, number
             """,
             [
-                .text(found.symbol.text), .timestamp(found.trade.header.eventTime),
-                .text(found.owner?.text ?? ""),
+                .text(symbol.text), .timestamp(time), .text(owner?.text ?? ""),
                 .textArray(long.compactMap { $0[0] }),
             ])
         return rows.map { row in
             let cells = row.map { $0 ?? "-" }
             return TradeBar(
                 series: cells[0], source: cells[1], from: cells[2], to: cells[3],
-                version: cells[4], trades: cells[5])
+                version: cells[4], trades: cells[5], sent: Timestamp(microseconds: row[6]),
+                taken: Timestamp(microseconds: row[7]))
         }
+    }
+}
+
+extension Timestamp {
+    /// Reads the database's microseconds since 1970; `nil` where it has no time.
+    init?(microseconds text: String?) {
+        guard let text, let number = Int64(text) else { return nil }
+        let (nanoseconds, overflow) = number.multipliedReportingOverflow(by: 1_000)
+        guard !overflow else { return nil }
+        self.init(nanoseconds: nanoseconds)
     }
 }

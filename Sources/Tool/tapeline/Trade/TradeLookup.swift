@@ -20,6 +20,18 @@ struct TradeLookup {
 
     /// Returns the trade with what people said of it so far.
     func trade() throws -> TradeOnTape {
+        let packet = try packet(
+            "without it no bar can be computed again, so the trade stays as it is")
+        var found = try packet.withBytes { bytes throws(ToolError) in
+            try trade(in: bytes, packet.header)
+        }
+        found.change = try lastChange(of: found, since: packet.last.sequence)
+        return found
+    }
+
+    /// Returns the packet of the address. `consequence` says what follows where the tape has it no
+    /// more.
+    func packet(_ consequence: String) throws -> StoredPacket {
         guard address.partition.number < client.names.partitions else {
             throw ToolError.refused(
                 "\(address) is not on the tape: it has \(client.names.partitions) partitions, "
@@ -39,15 +51,9 @@ struct TradeLookup {
         guard let packet = try search.first(endingAt: address.ordinal, through: head.sequence),
             packet.header.firstOrdinal <= address.ordinal
         else {
-            throw ToolError.refused(
-                "\(address) is not on the tape any more: without it no bar can be computed again, "
-                    + "so the trade stays as it is")
+            throw ToolError.refused("\(address) is not on the tape any more: \(consequence)")
         }
-        var found = try packet.withBytes { bytes throws(ToolError) in
-            try trade(in: bytes, packet.header)
-        }
-        found.change = try lastChange(of: found, since: packet.last.sequence)
-        return found
+        return packet
     }
 
     private func trade(

@@ -77,7 +77,8 @@ struct TradeRun {
         let tables = try TradeTables(deployment)
         found.provider = try tables.word(of: found)
         do throws(ToolError) {
-            return .found(try tables.bars(of: found))
+            let time = found.trade.header.eventTime
+            return .found(try tables.bars(of: found.symbol, at: time, found.owner))
         } catch {
             // The change does not need them.
             return .failed("\(error)")

@@ -5,6 +5,7 @@ import Primitives
 import ServiceRuntime
 import TapeKeeping
 import TapeProtocol
+import TapeTraces
 
 /// The main loop of the gateway's thread. It stands by until the source's group gives the source to
 /// this process, works on the source for one tenure, and stands by again. `ServiceMain` runs it.
@@ -36,6 +37,8 @@ final class Gateway {
         headroom: @escaping @Sendable () -> HeadroomLevel.Level = { .ample },
         backlog: @escaping @Sendable (SourceName) -> StoreBacklog? = { _ in nil }
     ) throws -> ExitCode {
+        let traces = try PacketTraces.begin(context, namespace: client.names.namespace)
+        defer { traces?.end() }
         let beat = context.threads.thread("gateway")
         defer { beat.retire() }
         client.notify(membership.control)
@@ -57,7 +60,7 @@ final class Gateway {
                 metrics: GatewayMetrics(
                     context.telemetry.metrics, source: settings.source,
                     growth: settings.pace.growth),
-                live: live,
+                live: live, traces: traces,
                 spool: try SourceSpool.open(settings, context.telemetry), letters: letters,
                 instruments: instruments, headroom: headroom, backlog: backlog))
         return try gateway.run()

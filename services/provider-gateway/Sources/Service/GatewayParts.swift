@@ -1,6 +1,7 @@
 import MarketModel
 import ServiceRuntime
 import TapeKeeping
+import TapeTraces
 import TapeTransport
 
 /// The parts that all tenures of one gateway share.
@@ -17,6 +18,8 @@ struct GatewayParts {
     let metrics: GatewayMetrics
     /// Publishes acknowledged ticks to live listeners; `nil` when that is switched off.
     let live: LivePublisher?
+    /// Sends traces of packets; `nil` when no collector is named.
+    let traces: PacketTraces?
     /// Stores ticks that the tape does not accept at the moment; `nil` when none is configured.
     let spool: SourceSpool?
     /// Makes dead letters of ticks that are stamped too far ahead of the time.

@@ -1,6 +1,7 @@
 import MarketModel
 import Primitives
 import TapeCodec
+import TapeTraces
 import TapeTransport
 import ServiceRuntime
 
@@ -97,11 +98,16 @@ struct GatewayMetrics {
     func source(hasEnded: Bool) { ended.set(hasEnded ? 1 : 0) }
 
     /// Counts an acknowledged packet, whose first tick came `tickNanoseconds` ago; `nil` when that
-    /// is not known.
+    /// is not known. `trace`: the one that was sent.
     func acknowledged(
-        _ packet: TapePublisher.Acknowledged, tickNanoseconds: Int64?, now: Timestamp
+        _ packet: TapePublisher.Acknowledged, tickNanoseconds: Int64?, now: Timestamp,
+        trace: TraceID? = nil
     ) {
-        if let tickNanoseconds { packets.tickAge.observe(Double(tickNanoseconds) / 1e9) }
+        if let tickNanoseconds, let trace {
+            packets.tickAge.observe(Double(tickNanoseconds) / 1e9, trace: "\(trace)", at: now)
+        } else if let tickNanoseconds {
+            packets.tickAge.observe(Double(tickNanoseconds) / 1e9)
+        }
         let age = now.nanoseconds(since: packet.header.sendTime)
         packets.age.observe(Double(age) / 1e9)
         let seconds = Double(packet.header.watermark.nanoseconds) / 1e9

@@ -51,6 +51,7 @@ struct GatewaySettings: Sendable {
     private static let keys: [ConfigurationKey] =
         ConfigurationKey.tape + ConfigurationKey.membership
         + ConfigurationKey.operations(port: 8_500) + ConfigurationKey.logging
+        + ConfigurationKey.tracing
         + [
             ConfigurationKey(
                 "GATEWAY_SOURCE", .name(bytesMax: SourceName.utf8CountMax, also: "-"),

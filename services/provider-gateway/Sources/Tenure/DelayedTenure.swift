@@ -6,6 +6,7 @@ import ProviderKit
 import ServiceRuntime
 import Synchronization
 import TapeProtocol
+import TapeTraces
 import TapeTransport
 
 /// The source of delayed data of a tenure: a second source, `<source>-delayed`, under the same
@@ -31,6 +32,7 @@ final class DelayedTenure {
         let context: ServiceContext
         let report: GatewayReport
         let live: LivePublisher?
+        let traces: PacketTraces?
         let letters: FutureLetters
         let headroom: @Sendable () -> HeadroomLevel.Level
     }
@@ -61,6 +63,7 @@ final class DelayedTenure {
         let own = Parts(
             settings: settings, claim: claim, providers: providers, ownership: ownership,
             client: parts.client, context: parts.context, report: parts.report, live: parts.live,
+            traces: parts.traces,
             letters: parts.letters, headroom: parts.headroom)
         outcome = Outcome()
         thread = Self.start(own, outcome)
@@ -185,7 +188,8 @@ final class DelayedTenure {
             metrics: GatewayMetrics(
                 parts.context.telemetry.metrics, source: settings.source,
                 growth: settings.pace.growth),
-            live: parts.live, spool: spool, letters: parts.letters, instruments: nil,
+            live: parts.live, traces: parts.traces, spool: spool, letters: parts.letters,
+            instruments: nil,
             // Delayed data cannot wait, so no group holds them up.
             headroom: parts.headroom, backlog: { _ in nil })
         defer { gateway.show(trouble: nil) }

@@ -3,6 +3,7 @@ import Primitives
 import ServiceRuntime
 import TapeCodec
 import TapeProtocol
+import TapeTraces
 import TapeTransport
 import TickSpool
 
@@ -322,7 +323,9 @@ final class SourceTenure {
         let now = clock.monotonic()
         for packet in outflow.publisher.acknowledged {
             let age = outflow.acknowledged(packet, now: now)
-            parts.metrics.acknowledged(packet, tickNanoseconds: age, now: clock.now())
+            let time = clock.now()
+            let trace = parts.traces?.published(packet.header, tickNanoseconds: age, now: time)
+            parts.metrics.acknowledged(packet, tickNanoseconds: age, now: time, trace: trace)
         }
         outflow.publisher.acknowledged.removeAll(keepingCapacity: true)
         // Lanes of watermarks are checked, too: a market that has ended publishes nothing else.

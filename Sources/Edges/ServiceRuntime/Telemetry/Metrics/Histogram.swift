@@ -1,3 +1,4 @@
+public import Primitives
 import Synchronization
 
 /// Counts observations in buckets with upper bounds. It takes a separate lock per observation.
@@ -30,7 +31,21 @@ public final class Histogram: Sendable {
         /// The counts per bucket, not cumulative; one more than there are bounds.
         var counts: [UInt64]
         var sum = 0.0
+        /// By bucket, the last observation whose trace was sent.
+        var exemplars: [Int: Exemplar] = [:]
         var count: UInt64 { counts.reduce(0, &+) }
+    }
+
+    struct Exemplar {
+        let trace: String
+        let value: Double
+        let time: Timestamp
+
+        /// What OpenMetrics has behind the value of a bucket.
+        var text: String {
+            let seconds = Double(time.nanoseconds / 1_000_000) / 1_000
+            return " # {trace_id=\"\(trace)\"} \(MetricText.number(value)) \(seconds)"
+        }
     }
 
     init(bounds: [Double]) {
@@ -43,12 +58,20 @@ public final class Histogram: Sendable {
     }
 
     /// Adds an observation. NaN is ignored, because it would make the sum useless for ever.
-    public func observe(_ value: Double) {
+    public func observe(_ value: Double) { observe(value, nil) }
+
+    /// Adds an observation that a trace belongs to. Of each bucket the last one is an exemplar.
+    public func observe(_ value: Double, trace: String, at time: Timestamp) {
+        observe(value, Exemplar(trace: trace, value: value, time: time))
+    }
+
+    private func observe(_ value: Double, _ exemplar: Exemplar?) {
         guard !value.isNaN else { return }
         let bucket = bucket(of: value)
         state.withLock {
             $0.counts[bucket] &+= 1
             $0.sum += value
+            if let exemplar { $0.exemplars[bucket] = exemplar }
         }
     }
 

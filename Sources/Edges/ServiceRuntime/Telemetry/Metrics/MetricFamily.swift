@@ -88,7 +88,7 @@ struct MetricFamily {
         let header = format == .openMetrics ? openHeader : header
         var hasHeader = false
         for one in series {
-            let values = one.values
+            let values = one.values(as: format)
             guard !values.isEmpty else { continue }
             if !hasHeader { page.append(contentsOf: header) }
             hasHeader = true
@@ -123,8 +123,8 @@ struct MetricFamily {
 }
 
 extension MetricFamily.Series {
-    /// One text per prefix; none while the series is absent.
-    fileprivate var values: [String] {
+    /// One text per prefix; none while the series is absent. Only OpenMetrics has exemplars.
+    fileprivate func values(as format: MetricFormat) -> [String] {
         switch instrument {
         case .counter(let counter): return [String(counter.value)]
         case .gauge(let gauge): return gauge.value.map { [MetricText.number($0)] } ?? []
@@ -132,9 +132,12 @@ extension MetricFamily.Series {
         case .histogram(let histogram):
             let now = histogram.snapshot()
             var running: UInt64 = 0
-            var texts = now.counts.map { count in
+            var texts = now.counts.enumerated().map { bucket, count in
                 running &+= count
-                return String(running)
+                guard format == .openMetrics, let exemplar = now.exemplars[bucket] else {
+                    return String(running)
+                }
+                return String(running) + exemplar.text
             }
             texts.append(MetricText.number(now.sum))
             texts.append(String(running))

@@ -1,0 +1,60 @@
+package import Primitives
+
+/// A span as OpenTelemetry has it.
+package struct Span: Equatable, Sendable {
+    /// A value of an attribute.
+    package enum Value: Equatable, Sendable {
+        case text(String)
+        case integer(Int64)
+        case flag(Bool)
+    }
+
+    package struct Attribute: Equatable, Sendable {
+        package let key: String
+        package let value: Value
+
+        package init(_ key: String, _ value: Value) {
+            self.key = key
+            self.value = value
+        }
+    }
+
+    /// The numbers of `SpanKind`.
+    package enum Kind: UInt64, Sendable {
+        case `internal` = 1
+        case producer = 4
+        case consumer = 5
+    }
+
+    package let trace: TraceID
+    package let id: UInt64
+    /// 0: it is the root.
+    package let parent: UInt64
+    package let name: String
+    package let kind: Kind
+    package let start: Timestamp
+    package let end: Timestamp
+    package var attributes: [Attribute]
+    /// Why it failed; `nil`: it did not.
+    package var failure: String?
+
+    /// A span of a step. A clock that went back makes none that ends before it begins.
+    package init(
+        _ step: TraceStep, of trace: TraceID, from start: Timestamp, to end: Timestamp,
+        _ attributes: [Attribute] = []
+    ) {
+        self.trace = trace
+        id = trace.span(step)
+        parent = step.parent.map { trace.span($0) } ?? 0
+        name = step.name
+        kind =
+            switch step {
+            case .receive: .internal
+            case .publish: .producer
+            case .process, .store: .consumer
+            }
+        self.start = start
+        self.end = max(start, end)
+        self.attributes = attributes
+    }
+}

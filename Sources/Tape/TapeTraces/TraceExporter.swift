@@ -1,0 +1,160 @@
+internal import HTTPClient
+internal import Primitives
+package import ServiceRuntime
+
+/// Sends spans to a collector by OTLP over HTTP, on a thread of its own. Handing over never waits:
+/// what has no room is dropped and counted.
+package final class TraceExporter: Sendable {
+    /// The most traces that wait to be sent.
+    package static let tracesMax = 1_024
+    /// The most traces of one request.
+    static let tracesPerRequest = 256
+    /// How often a request is tried.
+    static let attemptsMax = 3
+    private static let timeout = Duration.seconds(3)
+    private static let pause = Duration.seconds(1)
+    private static let turn = Duration.milliseconds(250)
+    /// How many turns a request may take when the service ends.
+    private static let turnsAtEnd = 2
+    /// The statuses after which OTLP lets a client try again.
+    private static let passing: Set<Int> = [429, 502, 503, 504]
+    private static let headers = [HTTPHeader("content-type", "application/x-protobuf")]
+
+    private let url: HTTPURL
+    private let resource: SpanMessage.Resource
+    private let queue = Mailbox<[Span]>(capacity: TraceExporter.tracesMax)
+    private let client: HTTPClient
+    private let outcomes: Mailbox<Void>
+    private let context: ServiceContext
+    let sent: Counter
+    let dropped: Drops
+
+    /// Why spans were not sent, with a counter each.
+    struct Drops: Sendable {
+        let full: Counter
+        let limit: Counter
+        let refused: Counter
+
+        init(_ metrics: MetricRegistry) {
+            func counter(_ reason: String) -> Counter {
+                metrics.counter(
+                    "mds_trace_spans_dropped_total",
+                    "a span that was not sent to the collector; limit: a packet that was found "
+                        + "late, refused or slow, when there were too many of them",
+                    "full or refused rises: the collector is away, slow or refuses; the log has "
+                        + "the reason",
+                    by: "reason: full, limit, refused", labels: [("reason", reason)])
+            }
+            full = counter("full")
+            limit = counter("limit")
+            refused = counter("refused")
+        }
+    }
+
+    package init(_ settings: TraceSettings, _ context: ServiceContext) throws {
+        guard let url = HTTPURL(settings.url) else {
+            throw SettingsError("OTEL_EXPORTER_OTLP_ENDPOINT: \(settings.url) is no address")
+        }
+        self.url = url
+        self.context = context
+        resource = SpanMessage.Resource(
+            [
+                Span.Attribute("service.name", .text(settings.service)),
+                Span.Attribute("service.version", .text(ProductVersion.text)),
+                Span.Attribute("host.name", .text(HostName.own)),
+            ], scope: "tapeline", version: ProductVersion.text)
+        var configuration = HTTPConfiguration()
+        configuration.requestTimeout = Self.timeout
+        configuration.requestsPerServerMax = 1
+        let outcomes = Mailbox<Void>(capacity: 1)
+        self.outcomes = outcomes
+        client = try HTTPClient(configuration) { _ = outcomes.send(()) }
+        let metrics = context.telemetry.metrics
+        sent = metrics.counter(
+            "mds_trace_spans_sent_total", "a span that the collector of OpenTelemetry took")
+        dropped = Drops(metrics)
+        metrics.watch(queue, as: "traces")
+    }
+
+    /// Hands the spans of one packet over.
+    func send(_ spans: [Span]) {
+        if !queue.send(spans) { dropped.full.add(UInt64(spans.count)) }
+    }
+
+    /// Counts a packet that was left out, because too many were found.
+    func leaveOut() { dropped.limit.add() }
+
+    /// Takes no more spans.
+    func close() { queue.close() }
+
+    /// Sends what is handed over, until it is closed, and empty or refused.
+    func run() {
+        var traces: [[Span]] = []
+        var isWell = true
+        while true {
+            traces.removeAll(keepingCapacity: true)
+            if queue.receive(into: &traces, max: Self.tracesPerRequest, timeout: .seconds(1)) == 0 {
+                if queue.isClosed { return }
+                continue
+            }
+            let spans = traces.flatMap { $0 }
+            let problem = post(SpanMessage.bytes(spans, of: resource))
+            if problem == nil {
+                sent.add(UInt64(spans.count))
+            } else {
+                dropped.refused.add(UInt64(spans.count))
+            }
+            if let problem, isWell { context.telemetry.emit(.tracesRefused(reason: problem)) }
+            isWell = problem == nil
+            // A service that ends waits for no collector.
+            if !isWell, queue.isClosed { return }
+        }
+    }
+
+    /// Returns why the collector has not taken it, after several attempts; `nil`: it has.
+    private func post(_ body: [UInt8]) -> String? {
+        var problem = ""
+        for attempt in 1...Self.attemptsMax {
+            switch ask(body) {
+            case .success(let answer) where (200..<300).contains(answer.status): return nil
+            case .success(let answer):
+                problem = "status \(answer.status)"
+                guard Self.passing.contains(answer.status) else { return problem }
+            case .failure(let error): problem = "\(error)"
+            }
+            if attempt == Self.attemptsMax || queue.isClosed { break }
+            if context.shutdown.wait(timeout: Self.pause) { break }
+        }
+        return problem
+    }
+
+    private func ask(_ body: [UInt8]) -> Result<HTTPResponse, HTTPError> {
+        do throws(HTTPError) {
+            let id = try client.request(HTTPRequest(url, headers: Self.headers, body: body))
+            var woken: [Void] = []
+            var turnsAtEnd = 0
+            // The client ends each request in time.
+            while turnsAtEnd <= Self.turnsAtEnd {
+                for outcome in client.take() where outcome.id == id { return outcome.result }
+                _ = outcomes.receive(into: &woken, max: 1, timeout: Self.turn)
+                woken.removeAll(keepingCapacity: true)
+                if queue.isClosed { turnsAtEnd += 1 }
+            }
+            client.cancel(id)
+            throw .timedOut(peer: url.description)
+        } catch {
+            return .failure(error)
+        }
+    }
+}
+
+extension ServiceEvent {
+    /// The collector did not take spans, after it had taken the last ones.
+    static func tracesRefused(reason: String) -> Self {
+        Self(
+            .warning, "traces.refused",
+            "the collector of OpenTelemetry does not take spans, which are dropped: look at it, "
+                + "and at OTEL_EXPORTER_OTLP_ENDPOINT",
+            ("reason", .text(reason)))
+    }
+}

@@ -1,0 +1,205 @@
+import MarketModel
+import Primitives
+import ServiceRuntime
+import ServiceTestSupport
+import TapeCodec
+import TestSupport
+import Testing
+
+@testable import TapeTraces
+
+/// Spans on their way to a collector, which reads them with the messages of OpenTelemetry.
+@Suite("Traces that arrive") struct TraceCollectionTests {
+    private static let packages = "trace-readers"
+    static let obstacle = PythonServer.obstacle(of: packages)
+    private static let start = Timestamp(nanoseconds: 1_750_000_000_000_000_000)
+
+    private static func after(_ milliseconds: Int64) -> Timestamp {
+        start.advanced(byNanoseconds: milliseconds * 1_000_000)
+    }
+
+    private static func service(
+        _ name: String, _ environment: [String: String]
+    ) throws -> TestService {
+        let description = ServiceDescription(
+            name: name, version: "1.0.0", summary: "Sends traces.",
+            keys: ConfigurationKey.logging + ConfigurationKey.tracing)
+        return try TestService(description, environment)
+    }
+
+    /// The collector, with the statuses of its first answers.
+    private final class Collector {
+        let server: PythonServer
+
+        init(_ statuses: Int...) throws {
+            server = try PythonServer(
+                "\(ServerPrograms.checkout)/Tests/ObservabilityTests/collect_traces.py",
+                statuses.map { "\($0)" }, of: TraceCollectionTests.packages)
+        }
+
+        var environment: [String: String] {
+            ["OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:\(server.port())/"]
+        }
+
+        func said() throws -> JSONValue {
+            let answer = try HTTPProbe.get(
+                host: "127.0.0.1", port: server.port(), path: "/", timeout: .seconds(10))
+            return try JSONValue.parse(answer.body)
+        }
+
+        /// Waits for so many spans, and returns them by their names.
+        func spans(_ count: Int) throws -> [String: [JSONValue]] {
+            var found: [JSONValue] = []
+            let isThere = try eventually(within: 60) {
+                found = try said()["spans"]?.array ?? []
+                return found.count >= count
+            }
+            #expect(isThere && found.count == count, "\(found.count) of \(count)")
+            return Dictionary(grouping: found) { $0["name"]?.string ?? "" }
+        }
+
+        var statuses: [Int] {
+            get throws { try said()["statuses"]?.array?.compactMap(\.int) ?? [] }
+        }
+    }
+
+    /// A packet of a trade that came after 10 ms, sealed after 15 ms.
+    private func packet(_ ordinal: UInt64 = 1_040) throws -> SealedPacket {
+        var builder = PacketBuilder(
+            kind: .ticks, partition: Partition(3), source: try #require(SourceName("ibkr")))
+        let symbol = builder.register(
+            SymbolDefinition(
+                symbol: try #require(Symbol("AAPL")), provider: "ibkr", since: .undefined))
+        let isIn = builder.append(
+            Trade(
+                header: TickHeader(
+                    symbol: symbol, providerTime: Self.start, receiveTime: Self.after(10)),
+                price: try Price("10"), size: try Quantity("5")))
+        try #require(isIn)
+        return builder.seal(
+            PacketBuilder.Seal(
+                epoch: 1, firstOrdinal: ordinal, watermark: Self.start, sendTime: Self.after(15)))
+    }
+
+    @Test(
+        "three services send the spans of one trace, without telling each other",
+        .enabled(if: obstacle == nil))
+    func threeServices() throws {
+        let collector = try Collector()
+        let packet = try packet()
+        var all = collector.environment
+        all["OTEL_TRACES_SAMPLER_ARG"] = "1"
+        for name in ["provider-gateway", "operator-worker", "store-writer"] {
+            let service = try Self.service(name, all)
+            let traces = try #require(
+                try PacketTraces.begin(service.context, namespace: "md"))
+            let step: TraceStep = name == "store-writer" ? .store("store") : .process
+            if name == "provider-gateway" {
+                traces.published(packet.header, tickNanoseconds: 12_000_000, now: Self.after(22))
+            } else {
+                packet.array.withRawSpan {
+                    traces.read(
+                        packet.header, $0,
+                        PacketTraces.Reading(
+                            step, from: Self.after(30), to: Self.after(40), stored: Self.after(20)))
+                }
+            }
+            traces.end()
+            #expect(traces.exporter.sent.value == (name == "provider-gateway" ? 2 : 1))
+        }
+        let spans = try collector.spans(4)
+        let one = try ["receive", "publish", "process", "write store"].map {
+            try #require(spans[$0]?.first)
+        }
+        #expect(Set(one.map { $0["trace"]?.string }).count == 1)
+        #expect(one[0]["trace"]?.string?.count == 32)
+        let ids = one.map { $0["id"]?.string }
+        #expect(one.map { $0["parent"]?.string } == ["", ids[0], ids[1], ids[1]])
+        #expect(one.map { $0["kind"]?.int } == [1, 4, 5, 5])
+        #expect(one[1]["start"]?.int == Int(Self.after(15).nanoseconds))
+        #expect(one[3].at("service", "service.name")?.string == "store-writer")
+        #expect(one[3].at("attributes", "tapeline.ordinal")?.int == 1_040)
+    }
+
+    @Test(
+        "a slow packet is sent with the gateway's spans, but 20 of them in a second",
+        .enabled(if: obstacle == nil))
+    func slow() throws {
+        let collector = try Collector()
+        let service = try Self.service(
+            "store-writer",
+            collector.environment.merging(
+                ["OTEL_TRACES_SAMPLER_ARG": "0", "MDS_TRACE_SLOW": "50ms"]) { $1 })
+        let traces = try #require(try PacketTraces.begin(service.context, namespace: "md"))
+        for ordinal in 1...23 as ClosedRange<UInt64> {
+            let packet = try packet(ordinal)
+            packet.array.withRawSpan {
+                // The first one is quick.
+                let end = Self.after(ordinal == 1 ? 65 : 66)
+                traces.read(
+                    packet.header, $0,
+                    PacketTraces.Reading(
+                        .store("store"), from: Self.after(30), to: end, stored: Self.after(20)))
+            }
+        }
+        let spans = try collector.spans(60)
+        traces.end()
+        #expect(spans["publish"]?.count == 20)
+        #expect(
+            spans["publish"]?.allSatisfy {
+                $0.at("attributes", "tapeline.computed") == .bool(true)
+            } == true)
+        #expect(traces.exporter.dropped.limit.value == 2)
+    }
+
+    @Test(
+        "a collector that is busy is asked again, one that refuses is not, and losses are counted",
+        .enabled(if: obstacle == nil))
+    func refusals() throws {
+        let collector = try Collector(503, 200, 400)
+        let service = try Self.service(
+            "provider-gateway",
+            collector.environment.merging(["OTEL_TRACES_SAMPLER_ARG": "1"]) { $1 })
+        let traces = try #require(try PacketTraces.begin(service.context, namespace: "md"))
+        let header = try packet().header
+        traces.published(header, tickNanoseconds: nil, now: Self.after(22))
+        _ = try collector.spans(1)
+        traces.published(header, tickNanoseconds: nil, now: Self.after(22))
+        let isRefused = eventually { traces.exporter.dropped.refused.value == 1 }
+        #expect(isRefused)
+        traces.end()
+        #expect(try collector.statuses == [503, 200, 400])
+        #expect(service.log.count(of: "traces.refused") == 1)
+        #expect(traces.exporter.sent.value == 1)
+    }
+}
+
+extension TraceCollectionTests {
+    @Test("what has no room is dropped and counted, without a wait")
+    func full() throws {
+        let service = try Self.service("provider-gateway", [:])
+        // Nothing takes from it.
+        let exporter = try TraceExporter(
+            TraceSettings(url: "http://127.0.0.1:1/v1/traces", service: "s"), service.context)
+        let span = Span(
+            .receive, of: TraceID(high: 1, low: 2), from: Self.start, to: Self.start)
+        for _ in 0..<(TraceExporter.tracesMax + 3) { exporter.send([span, span]) }
+        #expect(exporter.dropped.full.value == 6)
+    }
+
+    @Test("without a collector there is nothing, and what is none is refused with its name")
+    func settings() throws {
+        let service = try Self.service("provider-gateway", ["MDS_TRACE_SLOW": "2s"])
+        #expect(try PacketTraces.begin(service.context, namespace: "md") == nil)
+        let other = try Self.service(
+            "provider-gateway",
+            [
+                "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318", "OTEL_SERVICE_NAME": "mine",
+                "OTEL_TRACES_SAMPLER_ARG": "0.25",
+            ])
+        let settings = try #require(try TraceSettings(other.context.configuration))
+        #expect(settings.url == "http://collector:4318/v1/traces")
+        #expect(settings.service == "mine" && settings.share == 0.25)
+        #expect(settings.slowNanoseconds == 1_000_000_000)
+    }
+}

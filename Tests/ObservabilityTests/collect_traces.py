@@ -1,0 +1,60 @@
+"""A collector of OpenTelemetry: reads requests of OTLP over HTTP with the messages of opentelemetry-proto.
+
+collect_traces.py STATUS...: prints {"port": ...}. The first requests get these statuses, later ones 200. GET returns
+all spans that got 200 as JSON, with the attributes of their resource, and all statuses so far.
+"""
+
+import http.server
+import json
+import sys
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+STATUSES = [int(word) for word in sys.argv[1:]]
+SEEN = {"spans": [], "statuses": []}
+
+
+def plain(attributes):
+    return {one.key: getattr(one.value, one.value.WhichOneof("value")) for one in attributes}
+
+
+def read(body):
+    for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
+        for scope in resource.scope_spans:
+            for span in scope.spans:
+                yield {
+                    "service": plain(resource.resource.attributes), "scope": scope.scope.name,
+                    "trace": span.trace_id.hex(), "id": span.span_id.hex(), "parent": span.parent_span_id.hex(),
+                    "name": span.name, "kind": span.kind, "start": span.start_time_unix_nano,
+                    "end": span.end_time_unix_nano, "attributes": plain(span.attributes),
+                    "status": span.status.code,
+                }
+
+
+class Collector(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["content-length"]))
+        is_otlp = self.path == "/v1/traces" and self.headers["content-type"] == "application/x-protobuf"
+        status = STATUSES.pop(0) if STATUSES else 200 if is_otlp else 404
+        spans = list(read(body))
+        SEEN["statuses"].append(status)
+        if status == 200:
+            SEEN["spans"] += spans
+        self.answer(status, b"")
+
+    def do_GET(self):
+        self.answer(200, json.dumps(SEEN).encode())
+
+    def answer(self, status, body):
+        self.send_response(status)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Collector)
+print(json.dumps({"port": server.server_port}), flush=True)
+server.serve_forever()

@@ -1,6 +1,7 @@
 import DeploymentWatch
 import Membership
 import MembershipTransport
+import MarketModel
 import Primitives
 import TapeTransport
 

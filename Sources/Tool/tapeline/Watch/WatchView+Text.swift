@@ -1,7 +1,7 @@
 import DeploymentWatch
+import MarketModel
 import Membership
 import MembershipTransport
-import MarketModel
 import Primitives
 import TapeTransport
 

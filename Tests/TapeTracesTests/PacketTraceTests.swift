@@ -35,7 +35,7 @@ struct PacketTraceTests {
         let packet = try packet()
         let trace = PacketTrace(
             TraceID(namespace: 7, packet.header), packet.header, reason)
-        return packet.array.withRawSpan {
+        return packet.withBytes {
             trace.read(
                 .store("store"), from: Self.after(50), to: Self.after(90), stored: Self.after(20),
                 $0)

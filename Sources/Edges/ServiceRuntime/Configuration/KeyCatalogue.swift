@@ -13,7 +13,7 @@ package struct KeyCatalogue: Sendable {
         self.foreignNames = foreignNames
     }
 
-    func claims(_ name: String) -> Bool { prefixes.contains { name.hasPrefix($0) } }
+    package func claims(_ name: String) -> Bool { prefixes.contains { name.hasPrefix($0) } }
 
     /// Returns whether Kubernetes or Docker set the variable for a neighbouring service
     /// (`NATS_PORT=tcp://10.0.0.1:4222`, `NATS_SERVICE_HOST`, `NATS_PORT_4222_TCP_ADDR`).

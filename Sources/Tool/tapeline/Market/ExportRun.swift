@@ -4,6 +4,7 @@ import PostgresClient
 import Primitives
 import ServiceRuntime
 import TapeListing
+import TapeProtocol
 
 /// Carries out `tapeline export`: reads one snapshot of the database in pieces. An output file is
 /// complete or absent.

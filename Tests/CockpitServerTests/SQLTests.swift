@@ -2,6 +2,7 @@ import Foundation
 import PostgresClient
 import Primitives
 import TestSupport
+import ServiceTestSupport
 import Testing
 
 @testable import Cockpit

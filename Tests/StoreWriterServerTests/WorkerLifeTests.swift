@@ -46,7 +46,7 @@ final class WorkerScene {
             breaker: StoreBreaker(settings.attempts.breaker, context.telemetry),
             report: WriterReport(), metrics: WriterMetrics(context.telemetry.metrics),
             store: wrap(PostgresStore(settings.storeContext(client, context))),
-            groups: ApartBoard())
+            groups: ApartBoard(), traces: nil)
         beat = context.threads.thread("test")
         queue = try #require(WorkerQueues(settings) { _, _ in }.all.first)
         assignment = StoreWorker.Assignment(

@@ -1,8 +1,8 @@
 import Foundation
 import PostgresClient
 import Primitives
-import TestSupport
 import ServiceTestSupport
+import TestSupport
 import Testing
 
 @testable import Cockpit

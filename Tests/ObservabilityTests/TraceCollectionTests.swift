@@ -97,7 +97,7 @@ import Testing
             if name == "provider-gateway" {
                 traces.published(packet.header, tickNanoseconds: 12_000_000, now: Self.after(22))
             } else {
-                packet.array.withRawSpan {
+                packet.withBytes {
                     traces.read(
                         packet.header, $0,
                         PacketTraces.Reading(
@@ -133,7 +133,7 @@ import Testing
         let traces = try #require(try PacketTraces.begin(service.context, namespace: "md"))
         for ordinal in 1...23 as ClosedRange<UInt64> {
             let packet = try packet(ordinal)
-            packet.array.withRawSpan {
+            packet.withBytes {
                 // The first one is quick.
                 let end = Self.after(ordinal == 1 ? 65 : 66)
                 traces.read(

@@ -76,7 +76,7 @@ import Testing
     /// Computes the bars again. The fetched ticks are read kind by kind.
     private func computed(
         _ slice: ProofSlice, _ ticks: [ProofTick]
-    ) throws -> (live: [ProofKey: Bar], mended: [ProofKey: Bar]) {
+    ) throws -> ProofRecount.Outcome {
         let fetched = ticks.filter(\.isFetched)
         let read = fetched.filter { $0.trade != nil } + fetched.filter { $0.quote != nil }
         var recount = ProofRecount(

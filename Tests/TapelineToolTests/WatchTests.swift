@@ -1,6 +1,7 @@
 import Foundation
 import MarketModel
 import Membership
+import MembershipTransport
 import Primitives
 import ServiceRuntime
 import ServiceTestSupport

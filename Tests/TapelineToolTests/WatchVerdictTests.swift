@@ -215,8 +215,8 @@ import Testing
 
     @Test("keys, colours, and what gateways report") func screen() throws {
         #expect(
-            "qQp hH?xj\u{1b}".utf8.map(WatchKeys.key) == [
-                .quit, .quit, .pause, .pause, .help, .help, .help, nil, nil, nil,
+            "qQp hH?xj\u{1b}".utf8.map { WatchKeys.key([$0]) } == [
+                .quit, .quit, .pause, .pause, .help, .help, .help, nil, .down, .page(.all),
             ])
         #expect(
             WatchScreen.frame(["abcdef", "g"], columns: 4, rows: 24, colors: [0: "\u{1b}[31m"])

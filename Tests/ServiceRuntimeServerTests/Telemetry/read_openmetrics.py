@@ -16,5 +16,6 @@ with open(sys.argv[1], encoding="utf-8") as page:
         for sample in family.samples:
             labels = json.dumps(sample.labels, sort_keys=True, separators=(",", ":"))
             print("sample", repr(float(sample.value)), sample.name, labels)
-        if sample.exemplar:
-            print("exemplar", sample.exemplar.labels["trace_id"], sample.exemplar.value, sample.exemplar.timestamp)
+            if sample.exemplar:
+                told = sample.exemplar
+                print("exemplar", told.labels["trace_id"], told.value, told.timestamp)

@@ -46,7 +46,7 @@ def opened(browser, site, name):
     page.clock.install(time=BEGUN)
     page.clock.pause_at(BEGUN + datetime.timedelta(seconds=1))
     page.goto(site["address"] + PAGES[name])
-    page.locator("#link", has_text="live").wait_for(timeout=PATIENCE * 1000)
+    page.locator("#link", has_text="live").wait_for(state="attached", timeout=PATIENCE * 1000)
     # The documents that a page asks for come meanwhile, one after the other.
     for _ in range(3):
         page.evaluate("() => fetch('me.json').then(answer => answer.text())")

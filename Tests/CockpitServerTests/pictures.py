@@ -46,7 +46,7 @@ def opened(browser, address, page_path, news, colours, height):
     page.clock.pause_at(BEGUN + datetime.timedelta(seconds=1))
     page.goto(address + page_path)
     # The first event draws the page at once, and lets it ask for its document, which a timer draws.
-    page.locator("#link", has_text="live").wait_for(timeout=PATIENCE * 1000)
+    page.locator("#link", has_text="live").wait_for(state="attached", timeout=PATIENCE * 1000)
     if page_path:
         name = page_path.split("?")[0]
         page.evaluate("path => fetch(path).then(answer => answer.json())", f"{name}.json")
@@ -57,10 +57,10 @@ def opened(browser, address, page_path, news, colours, height):
 def show(page, news):
     """Lets the page's timers run until it shows the news. On a busy machine they come after the first quarter of a
     second, and the clock of the page stands."""
-    for left in range(3, -1, -1):
+    for left in range(7, -1, -1):
         page.clock.run_for(250)
         try:
-            return news.wait_for(timeout=PATIENCE * 250)
+            return news.wait_for(timeout=PATIENCE * 125)
         except TimeoutError:
             if not left:
                 raise

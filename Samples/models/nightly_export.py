@@ -21,6 +21,7 @@ def export(folder, symbols, day, hours, tz):
     place = pathlib.Path(folder) / str(day)
     if place.exists():
         return place
+    place.parent.mkdir(parents=True, exist_ok=True)
     desk, session = tapeline.connect(), (f"{day} {hours[0]}", hours[1])
     tapeline.export_tree(
         place, desk.trades(symbols, *session, tz=tz), desk.bars(symbols, "1m", *session, tz=tz))

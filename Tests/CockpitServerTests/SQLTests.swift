@@ -136,7 +136,7 @@ import Testing
         }
     }
 
-    @Test("a row of 1 GB is cut where it is, and is never here")
+    @Test("a huge row is cut where it is, or ended by its time, and is never here")
     func large() throws {
         let server = try Self.server()
         func kilobytes(_ name: String) throws -> Int {
@@ -145,12 +145,16 @@ import Testing
             return try #require(line?.split(separator: " ").dropLast().last.flatMap { Int($0) })
         }
         let before = try kilobytes("VmHWM")
-        let document = try Self.asker(server).ask("SELECT repeat('x', 1000000000), 1") { true }
+        let asker = Self.asker(server)
+        let document = try asker.ask("SELECT repeat('x', 100000000), 1") { true }
         #expect(document.count == 1 && document.cut == nil)
         let json = try JSONValue.parse(document.json(seconds: 0, at: Timestamp(nanoseconds: 0)))
         #expect(json["cut_values"]?.int == 1)
         #expect(json["rows"]?.array?[0].array?[1].string == "1")
-        #expect(try kilobytes("VmHWM") - before < 500_000)
+        // A busy server may need more than the five seconds for 1 GB.
+        let outcome = Self.outcome(asker, "SELECT repeat('x', 1000000000), 1")
+        #expect(outcome == "1 rows" || outcome.contains("statement timeout"), "\(outcome)")
+        #expect(try kilobytes("VmHWM") - before < 90_000)
     }
 
     @Test("a role that may do more than read is not used")

@@ -249,7 +249,7 @@ struct SettingsTests {
     func passwordsOfServers() throws {
         let rendered = try Rendered.named("development")
         let scripts = try #require(rendered.configuration("server-scripts")?.node["data"]?.texts)
-        let line = /for user in ([a-z ]+) \$\(further/
+        let line = /for user in ([a-z ]+) \\\n *\$\(further/
         let users = try #require(scripts["nats.sh"]?.firstMatch(of: line)).1
         let ours = Set(try Run.all(of: rendered).map(\.workload.name))
         for workload in rendered.workloads where !ours.contains(workload.name) {

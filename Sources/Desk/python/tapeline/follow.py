@@ -187,7 +187,7 @@ class Follow:
     # ---- rows
 
     def _gap_holes(self, found: Batch) -> list[tuple[int, Missing]]:
-        kinds = {"any", *(kind for one in self._wanted.kinds for kind in schema.GAP_KINDS[one])}
+        kinds = {"any", *(kind for one in self._wanted.kinds for kind in schema.KINDS[one].gaps)}
         return [] if self._wanted.marks else [
             (row, Missing(one.start, one.end, one.reason, one.symbol, one.source, one.state, one.kind, one.detail))
             for row, one in enumerate(map(gap_record, tuples(found)))

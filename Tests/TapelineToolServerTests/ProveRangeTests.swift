@@ -183,7 +183,7 @@ import Testing
         _ = try scene.bench.query(
             """
             DELETE FROM indicators WHERE ts >= '2023-11-14 22:17Z' AND \(name);
-            UPDATE indicators SET value = value + 1
+            UPDATE indicators SET value = value + 7
             WHERE \(name) AND period_start = '2023-11-14 22:13:50Z'
             """)
         try expect(.incomplete, [all - 1, 0, 0, 0, 1])

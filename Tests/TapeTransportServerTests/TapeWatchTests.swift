@@ -99,9 +99,12 @@ import Testing
         #expect(stream["max_bytes"]?.int == 1_048_576)
         #expect(stream["headroom_bytes"]?.int == 1_048_576)
         #expect(seen(watch)["replicas"]?.int == 1 && seen(watch)["problem"] == .null)
-        let page = rig.page
-        #expect(page.contains("mds_tape_stream_headroom_bytes{stream=\"MD_TICKS_0\"} 1048576"))
-        #expect(page.contains("\nmds_tape_durable \(sync == "always" ? 1 : 0)\n"))
+        // Metrics are set a moment after what is seen.
+        let durable = "\nmds_tape_durable \(sync == "always" ? 1 : 0)\n"
+        let headroom = "mds_tape_stream_headroom_bytes{stream=\"MD_TICKS_0\"} 1048576"
+        #expect(
+            eventually { rig.page.contains(durable) && rig.page.contains(headroom) },
+            "\(rig.page.suffix(2_000))")
         try server.rewriteConfiguration("sync_interval: \"\(sync)\"", "sync_interval: \"7s\"")
         try server.restart()
         #expect(

@@ -22,6 +22,7 @@ import Testing
         "mds_operator_checkpoints_total": "mds_operator_checkpoint_age_seconds has a panel",
         "mds_tape_readers_stopped_total": "mds_tape_stopped_readers: TapeLostData",
         "mds_tape_unavailable_total": "mds_nats_connected is 0 meanwhile: NatsAway",
+        "mds_trace_spans_dropped_total": "no tick is lost with a span, and the log has the reason",
         "mds_writer_servers_refused_total": "mds_store_refused_servers: DatabaseServerRefused",
     ]
 

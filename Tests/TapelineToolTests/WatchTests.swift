@@ -65,6 +65,13 @@ struct WatchTests {
         return sample
     }
 
+    /// The same two seconds before.
+    private static func earlier(_ sample: WatchSample) -> WatchSample {
+        var sample = sample
+        sample.readAt = time(3)
+        return sample
+    }
+
     @Test("one screen of 80 columns")
     func text() throws {
         var before = try Self.sample()
@@ -113,7 +120,7 @@ struct WatchTests {
             .init(name: "gateway", unready: "the broker is away\nfor long"),
             .init(name: "cockpit"),
         ]
-        let view = WatchView(title: "t", sample, before: sample)
+        let view = WatchView(title: "t", sample, before: Self.earlier(sample))
         #expect(
             view.body(.way).joined(separator: "\n") == """
                 SOURCE                    PER SECOND   ON THE TAPE  EPOCH WATERMARK PARTS  GAPS
@@ -161,7 +168,7 @@ struct WatchTests {
                 try MadeMembers.member("store", "writer"),
             ]
             try change(&sample)
-            return WatchView(title: "t", sample, before: sample).steps.map {
+            return WatchView(title: "t", sample, before: Self.earlier(sample)).steps.map {
                 "\($0.name): \($0.look.state) \($0.look.words)"
             }
         }

@@ -112,7 +112,9 @@ class Stack:
         """Starts the stack, if not with other settings with those of the second source."""
         given = {**self.settings, **(settings or {**MARKET, "SYNTHETIC_SEED": str(self.seed)})}
         sets = [f"--set={key}={value}" for key, value in given.items()]
-        self.tool("up", *words, *sets, check=False)
+        done = self.tool("up", *words, *sets, check=False)
+        if done.returncode != 0 and " is not up" in self.tool("status", check=False).stderr:
+            raise Failure(f"the stack does not start: {done.stderr.strip()[-600:]}")
         self.ports = json.loads((self.home / "ports.json").read_text())
         if wait and "--servers-only" not in words:
             self.works()

@@ -30,6 +30,7 @@ COPIES, LEASE = 3, 1.0
 PACKETS_PER_SECOND, TICKS = 1_000, 5
 KILL_EVERY = 0.4
 PATIENCE = 120
+PARTITIONS = int(os.environ.get("MDS_PARTITIONS", "0"))
 DATABASE = os.environ.get("FOLLOW_DATABASE", "")
 
 
@@ -233,9 +234,16 @@ def accept(reading):
 def holes():
     """A hole raises, also in the next copy, and the position passes it after it was accepted."""
     import tapeline
+def sequence(reading):
+    """Returns up to where the ticks of partition 0 are committed."""
+    held = reading._copy.held.get(("ticks", 0))
+    return held and held.reached.position and held.reached.position.sequence
+
+
 
     taken, lost, gap = [], "ordinals 4 to 10 of partition 0", "disconnected"
 
+    from tapeline.coverage import partition_of
     def take(reading, pattern):
         with raises(tapeline.TapeHole, pattern):
             for batch in reading:
@@ -266,6 +274,10 @@ def holes():
     with torn("marked", missing="mark") as reading:
         marked = []
         while not any("gaps" in one for one in marked):
+    # What is missing in other partitions than that of the symbol is nothing to it.
+    symbol = next(name for name in map("S{}".format, itertools.count()) if partition_of(name, PARTITIONS))
+    with torn("elsewhere", symbols=symbol) as reading:
+        soon(lambda: nothing(reading) and sequence(reading) == 4, "it has not read all")
             try:
                 with reading.batch(timeout=10) as batch:
                     marked.append(batch.rows)

@@ -17,7 +17,7 @@ from . import schema
 from .batches import LiveBatch
 from .columns import Batch, batch, part
 from .core_nats import CoreNats
-from .coverage import Missing, partial_bar
+from .coverage import Missing, partial_bar, partition_of
 from .decoder import Decoder, Hole
 from .errors import DamagedTape, NotReachable, TapeHole, TapelineError
 from .follow_batches import BAR_FIELDS, FollowBatch, FollowWanted, bars, reports, tuples
@@ -57,6 +57,9 @@ class Follow:
         self._renew_at = self._report_at = 0.0
         # How far parts were read, and what lies between that and what is committed.
         self._reached: dict[Place, Reached] = {}
+        self._late = 0
+        # The partitions of the symbols; none: all. What others lack is nothing of this selection.
+        self._concerned = {partition_of(symbol, tape.partitions) for symbol in wanted.symbols}
         self._losses: dict[tuple[Place, str], list[Missing]] = {}
         self._fed: list[Fed] = []
         self._queue: list[tuple[Piece, dict[str, Batch]]] = []
@@ -142,7 +145,10 @@ class Follow:
         if lost := reached.lost(head, position.sequence):
             holes.append(_lost(head.source, head.partition, *lost))
         self._reached[place] = reached.after(head, position)
-        self._fed.append(Fed(place, self._reached[place], self._ends(), holes))
+        self._fed.append(Fed(place, self._reached[place], self._ends(), holes if self._concerns(place[1]) else []))
+
+    def _concerns(self, partition: int) -> bool:
+        return not self._concerned or partition in self._concerned
 
     def _ends(self) -> tuple[int, ...]:
         decoder = self._decoder
@@ -191,7 +197,7 @@ class Follow:
         return [] if self._wanted.marks else [
             (row, Missing(one.start, one.end, one.reason, one.symbol, one.source, one.state, one.kind, one.detail))
             for row, one in enumerate(map(gap_record, tuples(found)))
-            if one and one.state != "filled" and one.kind in kinds
+            if one and one.state != "filled" and one.kind in kinds and (one.symbol or self._concerns(one.partition))
         ]
 
     def _bar_holes(self, found: Batch) -> list[tuple[int, Missing]]:

@@ -199,6 +199,9 @@ def mistakes():
         with desk.follow("features", database=DATABASE, kinds="quotes", lease=20) as other:
             with raises(tapeline.TapelineError, "selects trades of all symbols, and this one quotes of all symbols"):
                 nothing(other)
+            # The first one does not end by the mistake of the other.
+            reading._renew_at = 0
+            check(nothing(reading))
     for url in ("postgresql://me:open sesame@127.0.0.1:1/x", "nonsense"):
         with raises(tapeline.TapelineError, "database"):
             desk.follow("features", database=url, kinds="trades")

@@ -54,6 +54,8 @@ ON CONFLICT (follower, copy) DO UPDATE SET lease_until = excluded.lease_until
 _COPIES = """
 SELECT copy, selection FROM tapeline_copies WHERE follower = %(follower)s AND lease_until > clock_timestamp()
 """
+# Of copies that were killed.
+_FORGET = "DELETE FROM tapeline_copies WHERE follower = %s AND lease_until < clock_timestamp() - interval '1 day'"
 _ADVANCE = """
 UPDATE tapeline_followed SET sequence = %s, packet_checksum = %s, packet_epoch = %s, packet_ordinal = %s,
     sources = %s, moved_at = clock_timestamp()
@@ -106,6 +108,7 @@ class FollowTable:
             names = "to_regclass('tapeline_followed'), to_regclass('tapeline_copies')"
             if None in self.session.execute(f"SELECT {names}").fetchone():
                 self.session.execute(_TABLES)
+            self.session.execute(_FORGET, [self._follower])
             self.session.cursor().executemany(
                 "INSERT INTO tapeline_followed (follower, input, partition, stream_created, begins)"
                 " VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
@@ -122,7 +125,12 @@ class FollowTable:
         return dict(map(_held, self._rows(_RENEW)))
 
     def copies(self) -> list[str]:
+        # A copy that was begun with another selection ends before others see it, and not they.
+        self._alike()
         self._rows(_COPY)
+        return self._alike()
+
+    def _alike(self) -> list[str]:
         found = self._rows(_COPIES)
         for copy, selection in found:
             if selection != self._selection:
@@ -146,8 +154,7 @@ class FollowTable:
         self._leave()
         self._rows("UPDATE tapeline_followed SET owner = NULL, lease_until = '-infinity'"
                    " WHERE follower = %(follower)s AND owner = %(copy)s")
-        self._rows("DELETE FROM tapeline_copies WHERE follower = %(follower)s"
-                   " AND (copy = %(copy)s OR lease_until < clock_timestamp() - interval '1 day')")
+        self._rows("DELETE FROM tapeline_copies WHERE follower = %(follower)s AND copy = %(copy)s")
 
     # ---- batches
 

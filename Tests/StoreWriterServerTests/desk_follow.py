@@ -234,19 +234,19 @@ def accept(reading):
             reading.accept(hole)
 
 
-def holes():
-    """A hole raises, also in the next copy, and the position passes it after it was accepted."""
-    import tapeline
 def sequence(reading):
     """Returns up to where the ticks of partition 0 are committed."""
     held = reading._copy.held.get(("ticks", 0))
     return held and held.reached.position and held.reached.position.sequence
 
 
+def holes():
+    """A hole raises, also in the next copy, and the position passes it after it was accepted."""
+    import tapeline
+    from tapeline.coverage import partition_of
 
     taken, lost, gap = [], "ordinals 4 to 10 of partition 0", "disconnected"
 
-    from tapeline.coverage import partition_of
     def take(reading, pattern):
         with raises(tapeline.TapeHole, pattern):
             for batch in reading:
@@ -274,13 +274,13 @@ def sequence(reading):
     equal(taken, [1, 2, 3, 11, 12, 13, 14, 16, 17])
     with torn("holes") as reading:
         check(nothing(reading))
-    with torn("marked", missing="mark") as reading:
-        marked = []
-        while not any("gaps" in one for one in marked):
     # What is missing in other partitions than that of the symbol is nothing to it.
     symbol = next(name for name in map("S{}".format, itertools.count()) if partition_of(name, PARTITIONS))
     with torn("elsewhere", symbols=symbol) as reading:
         soon(lambda: nothing(reading) and sequence(reading) == 4, "it has not read all")
+    with torn("marked", missing="mark") as reading:
+        marked = []
+        while not any("gaps" in one for one in marked):
             try:
                 with reading.batch(timeout=10) as batch:
                     marked.append(batch.rows)
@@ -319,6 +319,16 @@ def bodies(database):
         with raises(psycopg.ProgrammingError, "forbidden"):
             for batch in reading:
                 batch.connection.commit()
+        with raises(tapeline.TapelineError, "closed, or has begun another batch"):
+            for _ in reading:
+                reading._restart()
+        # What stands still keeps rows from other copies no longer than four leases.
+        with raises(tapeline.TapelineError, "longer lease"):
+            for batch in reading:
+                batch.execute("INSERT INTO taken VALUES ('body', 0, 0)")
+                alive = "SELECT FROM pg_stat_activity WHERE pid = %s"
+                told = [batch.connection.info.backend_pid]
+                soon(lambda: database.execute(alive, told).fetchone() is None, "the session has not ended")
         equal(written(), 0)
         with reading.batch(timeout=10) as batch:
             equal((len(batch), batch.rows["trades"]["ordinal"]), (3, [1, 2, 3]))

@@ -30,6 +30,7 @@ COPIES, LEASE = 3, 1.0
 PACKETS_PER_SECOND, TICKS = 1_000, 5
 KILL_EVERY = 0.4
 PATIENCE = 120
+PARTITIONS = int(os.environ.get("MDS_PARTITIONS", "0"))
 DATABASE = os.environ.get("FOLLOW_DATABASE", "")
 
 
@@ -198,6 +199,9 @@ def mistakes():
         with desk.follow("features", database=DATABASE, kinds="quotes", lease=20) as other:
             with raises(tapeline.TapelineError, "selects trades of all symbols, and this one quotes of all symbols"):
                 nothing(other)
+            # The first one does not end by the mistake of the other.
+            reading._renew_at = 0
+            check(nothing(reading))
     for url in ("postgresql://me:open sesame@127.0.0.1:1/x", "nonsense"):
         with raises(tapeline.TapelineError, "database"):
             desk.follow("features", database=url, kinds="trades")
@@ -230,9 +234,16 @@ def accept(reading):
             reading.accept(hole)
 
 
+def sequence(reading):
+    """Returns up to where the ticks of partition 0 are committed."""
+    held = reading._copy.held.get(("ticks", 0))
+    return held and held.reached.position and held.reached.position.sequence
+
+
 def holes():
     """A hole raises, also in the next copy, and the position passes it after it was accepted."""
     import tapeline
+    from tapeline.coverage import partition_of
 
     taken, lost, gap = [], "ordinals 4 to 10 of partition 0", "disconnected"
 
@@ -263,6 +274,10 @@ def holes():
     equal(taken, [1, 2, 3, 11, 12, 13, 14, 16, 17])
     with torn("holes") as reading:
         check(nothing(reading))
+    # What is missing in other partitions than that of the symbol is nothing to it.
+    symbol = next(name for name in map("S{}".format, itertools.count()) if partition_of(name, PARTITIONS))
+    with torn("elsewhere", symbols=symbol) as reading:
+        soon(lambda: nothing(reading) and sequence(reading) == 4, "it has not read all")
     with torn("marked", missing="mark") as reading:
         marked = []
         while not any("gaps" in one for one in marked):
@@ -304,6 +319,16 @@ def bodies(database):
         with raises(psycopg.ProgrammingError, "forbidden"):
             for batch in reading:
                 batch.connection.commit()
+        with raises(tapeline.TapelineError, "closed, or has begun another batch"):
+            for _ in reading:
+                reading._restart()
+        # What stands still keeps rows from other copies no longer than four leases.
+        with raises(tapeline.TapelineError, "longer lease"):
+            for batch in reading:
+                batch.execute("INSERT INTO taken VALUES ('body', 0, 0)")
+                alive = "SELECT FROM pg_stat_activity WHERE pid = %s"
+                told = [batch.connection.info.backend_pid]
+                soon(lambda: database.execute(alive, told).fetchone() is None, "the session has not ended")
         equal(written(), 0)
         with reading.batch(timeout=10) as batch:
             equal((len(batch), batch.rows["trades"]["ordinal"]), (3, [1, 2, 3]))

@@ -114,6 +114,18 @@ import Testing
         }
     }
 
+    @Test(
+        "a message counts on the subject of its own group alone",
+        arguments: [
+            ("md.pos.features", true), ("md.pos.store", false), ("md.pos.features.x", false),
+            ("md.pos.other-features", false),
+        ])
+    func ownSubject(subject: String, isRight: Bool) throws {
+        let bytes = PositionMessage.messages(group: "features", [try position(1, 1)])[0]
+        let message = try? PositionMessage(json: bytes, on: subject)
+        #expect((message != nil) == isRight)
+    }
+
     @Test("nothing is durable that was not read")
     func durableWithinReach() {
         let position = ReaderPosition(
@@ -177,10 +189,24 @@ import Testing
         let listener = try PositionListener(rig.client, source: source())
         try rig.publish("nonsense", to: tape.names.positions(group: "x"))
         #expect(eventually { rig.log.count("tape.positions.not_understood") == 1 })
-        #expect(listener.takeRisen() == nil)
-        let position = try position(1, 1)
-        rig.client.close()
+        // A program of people may publish on the subject of its group, and names the store.
+        let groups = try GroupPositionListener(rig.client)
+        let forged = PositionMessage.messages(group: "store", [try self.position(1, 99)])[0]
+        try rig.publish(
+            String(decoding: forged, as: UTF8.self), to: tape.names.positions(group: "features"))
+        let position = try self.position(1, 1)
         reporter.report(now: .at(0)) { [position] }
+        var heard: [SourceRecord.Lane: SourceRecord.Head] = [:]
+        #expect(
+            eventually {
+                heard.merge(news(listener)) { $1 }
+                return groups.store.groups["store"]?.positions.values.map(\.sequence) == [2]
+                    && !heard.isEmpty
+            })
+        #expect(heard == [.ticks(Partition(1)): .init(epoch: 1, lastOrdinal: 1)])
+        #expect(groups.store.groups["store"]?.changes == 1 && groups.store.groups.count == 1)
+        rig.client.close()
+        reporter.report(now: .at(1_000_000_000)) { [position] }
         #expect(rig.log.count("tape.positions.untold") == 1)
         #expect(throws: TapeError.self) { try listener.ask() }
     }

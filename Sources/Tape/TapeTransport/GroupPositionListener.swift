@@ -1,3 +1,4 @@
+internal import NatsTransport
 package import Primitives
 internal import ServiceRuntime
 internal import TapeProtocol
@@ -13,8 +14,9 @@ extension ReportListener<PositionStore> {
     ) throws(TapeError) {
         try self.init(client, subject: client.names.positions, queue: "positions", PositionStore())
         {
-            store, payload throws(VersionedJSON.Refusal) in
-            guard store.receive(try PositionMessage(json: payload), now: clock()) else {
+            store, message throws(VersionedJSON.Refusal) in
+            let said = try PositionMessage(json: message.payload, on: message.subject)
+            guard store.receive(said, now: clock()) else {
                 throw .damaged("there are too many groups")
             }
         } unreadable: { telemetry, bytes, refusal in

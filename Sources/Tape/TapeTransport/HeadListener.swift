@@ -1,3 +1,4 @@
+internal import NatsTransport
 package import Primitives
 internal import ServiceRuntime
 internal import TapeProtocol
@@ -12,8 +13,8 @@ extension ReportListener<HeadStore> {
         clock: @escaping @Sendable () -> MonotonicTime = { SystemClock().monotonic() }
     ) throws(TapeError) {
         try self.init(client, subject: client.names.heads, queue: "heads", HeadStore()) {
-            store, payload throws(VersionedJSON.Refusal) in
-            guard store.receive(try HeadMessage(json: payload), now: clock()) else {
+            store, message throws(VersionedJSON.Refusal) in
+            guard store.receive(try HeadMessage(json: message.payload), now: clock()) else {
                 throw .damaged("there are too many heads")
             }
         } unreadable: { telemetry, bytes, refusal in

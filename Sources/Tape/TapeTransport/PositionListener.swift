@@ -27,10 +27,10 @@ package final class PositionListener: Sendable {
             self.telemetry = telemetry
         }
 
-        func receive(_ payload: [UInt8]) {
+        func receive(_ payload: [UInt8], on subject: String) {
             let message: PositionMessage
             do throws(VersionedJSON.Refusal) {
-                message = try PositionMessage(json: payload)
+                message = try PositionMessage(json: payload, on: subject)
             } catch {
                 telemetry.emit(.positionsNotUnderstood(bytes: payload.count, refusal: error))
                 return
@@ -73,7 +73,7 @@ package final class PositionListener: Sendable {
         do throws(NatsError) {
             subscription = try client.connection.subscribe(
                 client.names.positions, pendingMessagesMax: Self.messagesMax
-            ) { receiver.receive($0.payload) }
+            ) { receiver.receive($0.payload, on: $0.subject) }
         } catch {
             throw .nats(error)
         }

@@ -102,6 +102,15 @@ struct PositionMessage: Equatable {
         guard let group = json["group"]?.string else { throw .damaged("it names no group") }
         self.init(group: group, positions: try ReaderPosition.all(of: json))
     }
+
+    /// Reads what came on a subject. A user of NATS may publish on the subject of its own group
+    /// alone, so a message that names another one is forged.
+    init(json bytes: [UInt8], on subject: String) throws(VersionedJSON.Refusal) {
+        try self.init(json: bytes)
+        guard subject.hasSuffix(".pos.\(group)") else {
+            throw .damaged("it names another group than its subject")
+        }
+    }
 }
 
 // MARK: JSON

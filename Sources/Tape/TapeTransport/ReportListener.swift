@@ -17,11 +17,11 @@ package final class ReportListener<Store: Sendable>: Sendable {
     private let guarded: Guarded
     private let subscription: NatsSubscription
 
-    /// `receive` notes a payload; why it refuses one, and its length, go to `unreadable`. Both run
+    /// `note` gets a message; why it refuses one, and its length, go to `unreadable`. Both run
     /// on libnats' thread. The messages that wait are shown as the queue of this name.
     init(
         _ client: TapeClient, subject: String, queue: String, _ store: Store,
-        receive: @escaping @Sendable (inout Store, [UInt8]) throws(VersionedJSON.Refusal) -> Void,
+        note: @escaping @Sendable (inout Store, NatsMessage) throws(VersionedJSON.Refusal) -> Void,
         unreadable: @escaping @Sendable (TelemetryHub, Int, VersionedJSON.Refusal) -> Void
     ) throws(TapeError) {
         let guarded = Guarded(store)
@@ -31,13 +31,12 @@ package final class ReportListener<Store: Sendable>: Sendable {
             subscription = try client.connection.subscribe(
                 subject, pendingMessagesMax: messagesMax
             ) { message in
-                let payload = message.payload
                 do throws(VersionedJSON.Refusal) {
                     try guarded.store.withLock { store throws(VersionedJSON.Refusal) in
-                        try receive(&store, payload)
+                        try note(&store, message)
                     }
                 } catch {
-                    unreadable(telemetry, payload.count, error)
+                    unreadable(telemetry, message.payload.count, error)
                 }
             }
         } catch {

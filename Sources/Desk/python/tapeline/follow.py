@@ -17,7 +17,7 @@ from . import schema
 from .batches import LiveBatch
 from .columns import Batch, batch, part
 from .core_nats import CoreNats
-from .coverage import Missing, partial_bar
+from .coverage import Missing, partial_bar, partition_of
 from .decoder import Decoder, Hole
 from .errors import DamagedTape, NotReachable, TapeHole, TapelineError
 from .follow_batches import BAR_FIELDS, FollowBatch, FollowWanted, bars, reports, tuples
@@ -35,6 +35,8 @@ REPORT_SECONDS = 1.0
 _TURNS = 4
 """So often leases are renewed within one."""
 _STEP_MILLISECONDS = 100
+_LATE_MAX = 3
+"""So many batches in a row may be taken back because their bodies took longer than a lease."""
 _INPUTS = {1: "ticks", 2: "bars"}
 
 
@@ -55,6 +57,9 @@ class Follow:
         self._reading: Reading | None = None
         self._is_closed = False
         self._renew_at = self._report_at = 0.0
+        self._late = 0
+        # The partitions of the symbols; none: all. What others lack is nothing of this selection.
+        self._concerned = {partition_of(symbol, tape.partitions) for symbol in wanted.symbols}
         # How far parts were read, and what lies between that and what is committed.
         self._reached: dict[Place, Reached] = {}
         self._losses: dict[tuple[Place, str], list[Missing]] = {}
@@ -142,7 +147,10 @@ class Follow:
         if lost := reached.lost(head, position.sequence):
             holes.append(_lost(head.source, head.partition, *lost))
         self._reached[place] = reached.after(head, position)
-        self._fed.append(Fed(place, self._reached[place], self._ends(), holes))
+        self._fed.append(Fed(place, self._reached[place], self._ends(), holes if self._concerns(place[1]) else []))
+
+    def _concerns(self, partition: int) -> bool:
+        return not self._concerned or partition in self._concerned
 
     def _ends(self) -> tuple[int, ...]:
         decoder = self._decoder
@@ -191,7 +199,7 @@ class Follow:
         return [] if self._wanted.marks else [
             (row, Missing(one.start, one.end, one.reason, one.symbol, one.source, one.state, one.kind, one.detail))
             for row, one in enumerate(map(gap_record, tuples(found)))
-            if one and one.state != "filled" and one.kind in kinds
+            if one and one.state != "filled" and one.kind in kinds and (one.symbol or self._concerns(one.partition))
         ]
 
     def _bar_holes(self, found: Batch) -> list[tuple[int, Missing]]:
@@ -237,9 +245,16 @@ class Follow:
             yield None
             return
         piece, given = found
+        until = time.monotonic() + self._lease
         try:
             yield given
-            self._commit({**self._passed, **piece.reached})
+            is_done = self._commit(given.connection, {**self._passed, **piece.reached})
+            self._late = 0 if is_done else self._late + (time.monotonic() > until)
+            if self._late == _LATE_MAX:
+                self._late = 0
+                raise TapelineError(
+                    f"{_LATE_MAX} batches in a row took longer than lease={self._lease:g} and were taken back: begin"
+                    " the follower with a longer lease")
         except BaseException:
             self._restart()
             raise
@@ -324,14 +339,15 @@ class Follow:
         elif self._reading.step(_STEP_MILLISECONDS):
             self._flush()
 
-    def _commit(self, reached: dict[Place, Reached]) -> None:
-        if not self._table.commit(self._copy.epochs, reached):
+    def _commit(self, connection: Any, reached: dict[Place, Reached]) -> bool:
+        if not self._table.commit(connection, self._copy.epochs, reached):
             # The parts, or some, are another copy's, or the database is away. What it has committed is read again.
             self._restart()
-            return
+            return False
         self._passed.clear()
         for place, one in reached.items():
             self._copy.held[place] = replace(self._copy.held[place], reached=one)
+        return True
 
     def _restart(self) -> None:
         """Takes back what is not committed, and reads it again from the database."""
@@ -347,8 +363,7 @@ class Follow:
         try:
             if self._passed and (is_due or now >= self._renew_at):
                 # Packets without rows move positions, too.
-                self._table.begin()
-                self._commit(dict(self._passed))
+                self._commit(self._table.begin(), dict(self._passed))
             if now >= self._renew_at:
                 if self._copy.turn() or self._reading is None:
                     self._open()

@@ -54,6 +54,10 @@ ON CONFLICT (follower, copy) DO UPDATE SET lease_until = excluded.lease_until
 _COPIES = """
 SELECT copy, selection FROM tapeline_copies WHERE follower = %(follower)s AND lease_until > clock_timestamp()
 """
+# A body may take longer than a lease while no other copy wants its part, and one that was paused may continue.
+_STOPPED_LEASES = 4
+# Of copies that were killed.
+_FORGET = "DELETE FROM tapeline_copies WHERE follower = %s AND lease_until < clock_timestamp() - interval '1 day'"
 _ADVANCE = """
 UPDATE tapeline_followed SET sequence = %s, packet_checksum = %s, packet_epoch = %s, packet_ordinal = %s,
     sources = %s, moved_at = clock_timestamp()
@@ -106,6 +110,7 @@ class FollowTable:
             names = "to_regclass('tapeline_followed'), to_regclass('tapeline_copies')"
             if None in self.session.execute(f"SELECT {names}").fetchone():
                 self.session.execute(_TABLES)
+            self.session.execute(_FORGET, [self._follower])
             self.session.cursor().executemany(
                 "INSERT INTO tapeline_followed (follower, input, partition, stream_created, begins)"
                 " VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
@@ -122,7 +127,12 @@ class FollowTable:
         return dict(map(_held, self._rows(_RENEW)))
 
     def copies(self) -> list[str]:
+        # A copy that was begun with another selection ends before others see it, and not they.
+        self._alike()
         self._rows(_COPY)
+        return self._alike()
+
+    def _alike(self) -> list[str]:
         found = self._rows(_COPIES)
         for copy, selection in found:
             if selection != self._selection:
@@ -146,8 +156,7 @@ class FollowTable:
         self._leave()
         self._rows("UPDATE tapeline_followed SET owner = NULL, lease_until = '-infinity'"
                    " WHERE follower = %(follower)s AND owner = %(copy)s")
-        self._rows("DELETE FROM tapeline_copies WHERE follower = %(follower)s"
-                   " AND (copy = %(copy)s OR lease_until < clock_timestamp() - interval '1 day')")
+        self._rows("DELETE FROM tapeline_copies WHERE follower = %(follower)s AND copy = %(copy)s")
 
     # ---- batches
 
@@ -157,21 +166,27 @@ class FollowTable:
         with explained():
             self._transaction = self.session.transaction()
             self._transaction.__enter__()
+            self._bound(self._session, _STOPPED_LEASES)
         return self._session
 
-    def commit(self, epochs: Mapping[Place, int], reached: Mapping[Place, Reached]) -> bool:
-        """Moves positions in the transaction of the batch, and commits it. Returns False when another copy has
+    def _bound(self, session: Any, leases: int) -> None:
+        """Lets a copy that is stopped within a batch keep rows from others no longer than so many leases."""
+        most = min(int(self._lease * leases * 1_000), 2**31 - 1)
+        session.execute(f"SET LOCAL idle_in_transaction_session_timeout = {most}")
+
+    def commit(self, connection: Any, epochs: Mapping[Place, int], reached: Mapping[Place, Reached]) -> bool:
+        """Moves positions in the transaction that `begin` gave, and commits it. Returns False when another copy has
         got one of the parts, and all of it is taken back; or when the session has ended, and the database alone knows
         whether it is committed."""
         session, transaction = self._session, self._transaction
+        if transaction is None or session is not connection:
+            raise TapelineError("the follower was closed, or has begun another batch, before this one ended")
         if session.info.transaction_status.name in ("INERROR", "IDLE"):
             raise TapelineError("the body has ended the transaction of its batch, or a statement in it has failed")
         try:
             with explained():
-                # A copy that is stopped between here and its commit holds rows, and no longer than a lease.
-                session.execute(
-                    "SELECT set_config('idle_in_transaction_session_timeout', %s, true)",
-                    [f"{int(self._lease * 1_000)}ms"])
+                # From here on it has the rows of its parts, too.
+                self._bound(session, 1)
                 cursor = session.cursor()
                 cursor.executemany(_ADVANCE, [
                     (*_packet(one), json.dumps(one.sources), self._follower, *place, epochs[place])

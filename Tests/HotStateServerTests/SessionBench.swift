@@ -9,6 +9,14 @@ extension ValkeyServer {
     var configuration: ValkeyConfiguration {
         ValkeyConfiguration(host: "127.0.0.1", port: port, password: ValkeyServer.password)
     }
+
+    /// Returns the sources of a symbol, in their order, with the expiry of each.
+    func sources(_ symbol: String) throws -> [(name: String, end: String)] {
+        try cli("HGET", "x:sources", symbol).split(separator: " ").map {
+            let parts = $0.split(separator: ":").map(String.init)
+            return (parts[0], parts[1])
+        }
+    }
 }
 
 extension HotAges {

@@ -267,8 +267,7 @@ def _lines(block: bytes, count: int, width: int) -> list[bytes] | None:
 
 
 def _answers(block: bytes, count: int, _: int) -> list[Answer]:
-    lines = _lines(block, count, 1)
-    answers: list[Answer] = [[text] for text in lines[2::3]] if lines else parsed(block)
+    answers = parsed(block)
     if len(answers) != count:
         raise OSError("the answers are no answers of Valkey")
     return answers
@@ -277,9 +276,10 @@ def _answers(block: bytes, count: int, _: int) -> list[Answer]:
 def parsed(block: bytes) -> list[Answer]:
     """Returns the answers of a block. One that is an error is a `ValkeyError` among them.
 
-    Most answers are arrays of texts, or of nothing. They are cut out of the lines of the block, and their
+    Most answers are arrays of texts, and of nothing. They are cut out of the lines of the block, and their
     lengths are compared. What does not fit is read byte by byte."""
-    lines: list[Any] = block.split(b"\r\n")
+    # As a text has, nothing gets a line after its length.
+    lines: list[Any] = block.replace(b"$-1\r\n", b"$-1\r\n\r\n").split(b"\r\n")
     found: list[Answer] = []
     at, end = 0, len(lines) - 1
     while at < end:
@@ -289,15 +289,15 @@ def parsed(block: bytes) -> list[Answer]:
         count = int(head[1:])
         if not 0 <= count <= len(lines):
             return _read_all(block)
-        if count > 0 and lines[at + 1] == b"$-1":
-            if lines[at + 1 : at + 1 + count] != [b"$-1"] * count:
-                return _read_all(block)
-            found.append([None] * count)
-            at += 1 + count
-            continue
         texts = lines[at + 2 : at + 2 + 2 * count : 2]
         lengths = lines[at + 1 : at + 1 + 2 * count : 2]
-        if lengths != list(map(_LENGTHS.get, map(len, texts))):
+        if b"$-1" in lengths:
+            texts = [None if length == b"$-1" else text for length, text in zip(lengths, texts)]
+            lengths = [b"$0" if text is None else length for length, text in zip(lengths, texts)]
+            sized = [text or b"" for text in texts]
+        else:
+            sized = texts
+        if lengths != list(map(_LENGTHS.get, map(len, sized))):
             return _read_all(block)
         found.append(texts)
         at += 1 + 2 * count

@@ -186,6 +186,9 @@ class _Scripted:
             columns(b"".join(map(self._answer, map(one.write, one.keys))), len(one.keys), one.width)
             if one.keys else Fields([[] for _ in range(one.width)], {}) for one in groups
         ]
+        for one, part in zip(groups, found):
+            if one.check is not None:
+                one.check(part)
         if self.after:
             self.keys.update(self.after.pop(0))
         return found
@@ -371,6 +374,8 @@ def many(trade, now):
                 commands = piece.written.decode().split("\r\n*")
                 block = b"".join(scripted._answer(one if one[0] == "*" else "*" + one) for one in commands)
                 found.append((columns if piece.width else _answers)(block, piece.commands, piece.width))
+                if piece.check is not None:
+                    piece.check(found[-1])
             return found
 
     hot = HotState(Link(ValkeyAddress("linked", 1)), "md", Heads(None), Memory())

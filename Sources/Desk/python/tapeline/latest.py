@@ -137,7 +137,8 @@ class HotState:
             name, _, series = kind.partition(" ")
             before, middle = f"{self._namespace}:{name}:", f":{series}:" if series else ":"
             keys = [f"{before}{symbol}{middle}{source or ''}" for symbol, source in pairs]
-            found = Group(keys, keyed("HMGET", *NAMES[name]), len(NAMES[name]))
+            found = Group(keys, keyed("HMGET", *NAMES[name]), len(NAMES[name]),
+                          lambda part: leave_out(kind, part, WHOLE, int))
             if pairs is last.pairs:
                 if (len(last.groups) + 1) * len(pairs) > KEPT_MAX:
                     last.groups.clear()
@@ -162,8 +163,6 @@ class HotState:
         for _ in range(2):
             runs, *found = early[1] if early else self._valkey.tables(self._tables(asked, kinds, pairs))
             early = None
-            for kind, one in zip(kinds, found):
-                leave_out(kind, one, WHOLE, int)
             told = {lane: _run(row, runs) for row, lane in enumerate(asked)}
             lanes = _lanes(kinds, found)
             if lanes <= told.keys():
@@ -186,7 +185,8 @@ class HotState:
             lanes: Any = itertools.repeat("") if is_bar else told["lane"]
             places: list[Any] = told["order"]
             if not is_bar:
-                places = [int(text or 0) for text in told["ordinal"]]
+                texts = told["ordinal"]
+                places = [int(text or 0) for text in texts] if b"" in texts else list(map(int, texts))
             keys = list(zip(itertools.repeat(peer), self._asking(kind, pairs).keys, lanes))
             rows: Sequence[int] = range(len(keys))
             if one.without:
@@ -197,8 +197,8 @@ class HotState:
             for number, before in self._memory.admit(keys, places, orders, filled).items():
                 ordinal = f" (ordinal {before})" if isinstance(before, int) else ""
                 one.without[rows[number]] = f"Valkey has an older one than this process has answered{ordinal}"
-                for texts in one.texts:
-                    texts[rows[number]] = b""
+                for cells in one.texts:
+                    cells[rows[number]] = b""
 
 
 KEPT_MAX = 65_536
@@ -243,7 +243,7 @@ def _named(texts: Sequence[bytes]) -> tuple[list[bytes], int]:
 
 
 def _sources(text: bytes, now: int) -> list[str]:
-    """Returns the sources that have a key at `now`, in milliseconds, of a text such as b"ib:1790000000000 other:…"."""
+    """Returns the sources that have a key at `now`, in milliseconds, of a text such as b"ib:1790000000000 b:..."."""
     found = []
     for one in text.split(b" "):
         name, _, end = one.partition(b":")

@@ -10,11 +10,17 @@ extension ValkeyServer {
         ValkeyConfiguration(host: "127.0.0.1", port: port, password: ValkeyServer.password)
     }
 
-    /// Returns the sources of a symbol, in their order, with the expiry of each.
-    func sources(_ symbol: String) throws -> [(name: String, end: String)] {
+    struct SourceOfSymbol {
+        let name: String
+        /// When its last key expires.
+        let end: String
+    }
+
+    /// Returns the sources of a symbol, in their order.
+    func sources(_ symbol: String) throws -> [SourceOfSymbol] {
         try cli("HGET", "x:sources", symbol).split(separator: " ").map {
             let parts = $0.split(separator: ":").map(String.init)
-            return (parts[0], parts[1])
+            return SourceOfSymbol(name: parts[0], end: parts[1])
         }
     }
 }

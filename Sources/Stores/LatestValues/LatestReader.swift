@@ -82,7 +82,7 @@ package struct LatestReader {
     private func known(
         _ wanted: Wanted, _ now: Timestamp
     ) throws(ValkeyError) -> [LatestValue] {
-        let replies = wanted.source == nil ? try sources(wanted.symbols) : []
+        let replies = try wanted.source == nil ? sources(wanted.symbols) : []
         let kinds = ["trade", "quote"] + wanted.series.map { "bar \($0.text)" }
         return wanted.symbols.indices.flatMap { number in
             let symbol = wanted.symbols[number]
@@ -108,7 +108,7 @@ package struct LatestReader {
             session.append(
                 ["HMGET", .text("\(namespace):sources")] + parts[number].map { .text($0.text) })
         }
-        return zip(parts, replies).flatMap { part, reply in
+        return zip(parts, replies).flatMap { part, reply -> [ValkeyReply] in
             if case .array(let each) = reply, each.count == part.count { return each }
             return Array(repeating: reply, count: part.count)
         }

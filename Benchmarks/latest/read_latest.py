@@ -38,7 +38,7 @@ def fill(server):
         put(f"md:trade:{symbol}:ibkr", price=price, size=100, exchange="NSDQ", **shared)
         put(f"md:quote:{symbol}:ibkr", bid=price, bid_size=100, ask=price + 1, ask_size=300, bid_exchange="NSDQ",
             ask_exchange="ARCA", **shared)
-        commands.append(valkey.command("ZADD", f"md:sources:{symbol}", str(now // 10**6 + 10**8), "ibkr"))
+        put("md:sources", **{symbol: f"ibkr:{now // 10**6 + 10**8}"})
     for partition in range(PARTITIONS):
         put(f"md:lane:{partition}:ibkr", **{"from": 1, "ordinal": len(SYMBOLS)})
     server.ask(valkey.Group(commands, str))

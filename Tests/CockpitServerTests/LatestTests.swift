@@ -119,6 +119,6 @@ import ValkeyClient
             "3", "lane", "ib", "ordinal", "\(ordinal)", "filled", "", "receive_ts",
             "1700000000000000000", "order", "1",
         ])
-        try valkey.cli("ZADD", "md:sources:AAPL", "9000000000000", "ib")
+        try valkey.cli("HSET", "md:sources", "AAPL", "ib:9000000000000 gone:1000")
     }
 }

@@ -15,10 +15,11 @@ import Testing
                 "partition", "3", "lane", "ib", "ordinal", "7", "filled", "", "receive_ts",
                 "1700000000000000000", "order", "1",
             ])
-            try valkey.cli("ZADD", "md:sources:\(symbol)", "9000000000000", "ib")
+            try valkey.cli("HSET", "md:sources", symbol, "ib:9000000000000")
         }
-        // Of another namespace.
-        try valkey.cli("ZADD", "other:sources:X", "9000000000000", "ib")
+        // Of another namespace, and one whose keys have expired.
+        try valkey.cli("HSET", "other:sources", "X", "ib:9000000000000")
+        try valkey.cli("HSET", "md:sources", "OVER", "ib:1700000000000")
         let cockpit = try LoneCockpit([
             "VALKEY_PORT": "\(valkey.port)", "VALKEY_PASSWORD": ValkeyServer.password,
         ])
@@ -40,7 +41,8 @@ import Testing
         #expect(isSaid)
         #expect(try rows("order=-price&count=1") == ["BRK B 400"])
         #expect(try rows("filter=ms") == ["MSFT 2"])
-        try valkey.cli("DEL", "md:sources:MSFT", "md:trade:MSFT:ib")
+        try valkey.cli("HDEL", "md:sources", "MSFT")
+        try valkey.cli("DEL", "md:trade:MSFT:ib")
         let isGone = try eventually { try rows("").count == 2 }
         #expect(isGone, "\(last)")
         _ = try cockpit.running.stop()

@@ -93,7 +93,7 @@ struct HotWritingTests {
         for (name, close) in [("midpoint-5s", "2"), ("trades-1d", "3")] {
             #expect(try server.cli("HGET", "x:providerbar:A:x:\(name):feed", "close") == close)
         }
-        #expect(try server.cli("ZRANGE", "x:sources:A:x", "0", "-1") == "feed")
+        #expect(try sources("A:x") == ["feed"])
     }
 
     @Test("every name that a symbol may have becomes a key of its own, with what it says")
@@ -177,9 +177,8 @@ struct HotWritingTests {
         #expect(Int(try server.cli("PTTL", "x:trade:A:s")) ?? 0 > 200_000)
     }
 
-    /// Returns the members of a symbol's set of sources.
-    private func sources(_ symbol: String) throws -> String {
-        try server.cli("ZRANGE", "x:sources:\(symbol)", "0", "-1")
+    private func sources(_ symbol: String) throws -> [String] {
+        try server.sources(symbol).map(\.name)
     }
 
     private func add(
@@ -200,21 +199,15 @@ struct HotWritingTests {
         try bars.bar(try bars.symbol("A:x", source: "group"), "1m", open: 60, close: 1)
         bars.add(to: &table, sequence: 1, receivedAt: .at(50_000_000_000))
         #expect(try write(&table, now: .at(100_000_000_000)) == [.integer(2), .integer(1)])
-        #expect(try sources("A:x") == "old\ngroup\nnew")
-        for (source, key) in [
-            ("old", "x:trade:A:x:old"), ("new", "x:trade:A:x:new"),
-            ("group", "x:bar:A:x:1m:group"),
-        ] {
-            #expect(
-                try server.cli("ZSCORE", "x:sources:A:x", source)
-                    == server.cli("PEXPIRETIME", key), "\(source)")
-        }
-        // The set ends with the last of them.
-        let end = try server.cli("PEXPIRETIME", "x:trade:A:x:new")
-        #expect(try server.cli("PEXPIRETIME", "x:sources:A:x") == end)
+        let keys = ["x:trade:A:x:old", "x:trade:A:x:new", "x:bar:A:x:1m:group"]
+        let ends = try keys.map { try server.cli("PEXPIRETIME", $0) }
+        #expect(try sources("A:x") == ["old", "new", "group"])
+        #expect(try server.sources("A:x").map(\.end) == ends)
+        // All of it ends with the last of them.
+        #expect(try server.cli("PEXPIRETIME", "x:sources") == ends[1])
     }
 
-    @Test("a source without a key any more leaves the set when another one is renewed")
+    @Test("a source without a key any more goes when another one is renewed, and so do symbols")
     func sourcesThatLeft() throws {
         var table = HotTable(symbolsMax: 16)
         try add(&table, "gone", sequence: 1, at: .at(0))
@@ -222,22 +215,46 @@ struct HotWritingTests {
         _ = try write(&table)
         let later = MonotonicTime.at(2_000_000_000)
         // As if its life had passed.
-        try server.cli("ZADD", "x:sources:A:x", "1", "gone")
+        let here = try #require(try server.sources("A:x").last)
+        try server.cli("HSET", "x:sources", "A:x", "gone:1 \(here.name):\(here.end)")
         try add(&table, "here", sequence: 3, at: later)
         _ = try write(&table, now: later)
-        #expect(try sources("A:x") == "here")
+        #expect(try sources("A:x") == ["here"])
         // It comes back with its next value.
         try add(&table, "gone", sequence: 4, at: later)
         _ = try write(&table, now: later)
-        #expect(try sources("A:x").split(separator: "\n").sorted() == ["gone", "here"])
+        #expect(try sources("A:x") == ["here", "gone"])
+        // A symbol that is over is drawn sometime, one with a key never goes.
+        try server.cli("HSET", "x:sources", "OVER", "gone:1", "ODD", "")
+        try server.cli("HSET", "x:sources", "LEFT", "a:1 b:\(here.end)")
+        var sequence: UInt64 = 4
+        while try server.cli("HLEN", "x:sources") != "2", sequence < 2_000 {
+            sequence += 1
+            let now = MonotonicTime.at(2_000_000_000 * Int64(sequence))
+            try add(&table, "here", sequence: sequence, at: now)
+            _ = try write(&table, now: now)
+        }
+        #expect(
+            try server.cli("HKEYS", "x:sources").split(separator: "\n").sorted()
+                == ["A:x", "LEFT"])
     }
 
-    @Test("a shorter life takes nothing from a set, and a refused value renews nothing")
+    @Test("two writers of one symbol: none of their sources is lost")
+    func sourcesOfTwo() throws {
+        var tables = [HotTable(symbolsMax: 16), HotTable(symbolsMax: 16)]
+        for number in 0..<20 {
+            try add(&tables[number % 2], "s\(number)", sequence: 1, at: .at(0))
+            _ = try write(&tables[number % 2])
+        }
+        #expect(try sources("A:x") == (0..<20).map { "s\($0)" })
+    }
+
+    @Test("a shorter life takes nothing from a source, and a refused value renews nothing")
     func sourcesAndLives() throws {
         var table = HotTable(symbolsMax: 16)
         try add(&table, "s", sequence: 5, at: .at(0))
         _ = try write(&table)
-        let end = try server.cli("PEXPIRETIME", "x:sources:A:x")
+        let end = try server.cli("PEXPIRETIME", "x:sources")
         // Of the same source, a bar that was received long ago: its key lives shorter.
         var bars = try SamplePacket(.bars, source: "operator")
         try bars.bar(try bars.symbol("A:x", source: "s"), "1m", open: 60, close: 1)
@@ -247,23 +264,23 @@ struct HotWritingTests {
         writing.write(batch, of: table, now: .at(0), .sample)
         session.append(writing.commands)
         #expect(try session.replies(count: 1) == [.integer(1)])
-        #expect(try server.cli("PEXPIRETIME", "x:sources:A:x") == end)
-        #expect(try server.cli("ZSCORE", "x:sources:A:x", "s") == end)
+        #expect(try server.cli("PEXPIRETIME", "x:sources") == end)
+        #expect(try server.sources("A:x").map(\.end) == [end])
         // Another writer, which is behind: what it has is refused.
         var other = HotTable(symbolsMax: 16)
         try add(&other, "s", sequence: 4, at: .at(0))
-        try server.cli("DEL", "x:sources:A:x")
+        try server.cli("DEL", "x:sources")
         #expect(try write(&other) == [.integer(0)])
-        #expect(try sources("A:x") == "")
+        #expect(try sources("A:x") == [])
     }
 
-    @Test("a set of another type is made anew and counted")
+    @Test("sources of another type are made again and counted")
     func wrongTypeOfSources() throws {
-        try server.cli("SET", "x:sources:A:x", "not ours")
+        try server.cli("SET", "x:sources", "not ours")
         var table = HotTable(symbolsMax: 16)
         try add(&table, "s", sequence: 1, at: .at(0))
         #expect(try write(&table) == [.integer(1 + HotScripts.replacedFactor)])
-        #expect(try sources("A:x") == "s")
+        #expect(try sources("A:x") == ["s"])
     }
 
     @Test("a key of another type is made anew and counted, the others are not disturbed")

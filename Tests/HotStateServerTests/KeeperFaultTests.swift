@@ -161,7 +161,7 @@ struct KeeperFaultTests {
             ["A"], valkey: ValkeyConfiguration(host: "127.0.0.1", user: "w", password: "pw")
         ) {
             try $0.cli(
-                "ACL", "SETUSER", "w", "on", ">pw", "~*:trade:*", "~*:sources:*", "~*:hot:*",
+                "ACL", "SETUSER", "w", "on", ">pw", "~*:trade:*", "~*:sources", "~*:hot:*",
                 "+@all")
         }
         try scene.publish(("A", 5))

@@ -9,6 +9,20 @@ extension ValkeyServer {
     var configuration: ValkeyConfiguration {
         ValkeyConfiguration(host: "127.0.0.1", port: port, password: ValkeyServer.password)
     }
+
+    struct SourceOfSymbol {
+        let name: String
+        /// When its last key expires.
+        let end: String
+    }
+
+    /// Returns the sources of a symbol, in their order.
+    func sources(_ symbol: String) throws -> [SourceOfSymbol] {
+        try cli("HGET", "x:sources", symbol).split(separator: " ").map {
+            let parts = $0.split(separator: ":").map(String.init)
+            return SourceOfSymbol(name: parts[0], end: parts[1])
+        }
+    }
 }
 
 extension HotAges {

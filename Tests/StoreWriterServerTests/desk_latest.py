@@ -19,6 +19,8 @@ from desk_package import check, equal, raises
 SECOND = 10**9
 POLL_SECONDS = 0.02
 TRIES = 3_000
+END = 9_000_000_000_000
+"""When keys expire, in Unix milliseconds."""
 
 
 def rules():
@@ -67,6 +69,7 @@ def answers():
     for values in (
         [[b"1", b""], [None, None], [], [b"a" * 2_000]], [[None, b"1"], [b"1", None]],
         [[b"a\r\n$1\r\nb", b"c"], [b"*1\r\n"]], [[b"x"], None, b"text"], [[[b"x"], b"y"]], [],
+        [[b"x$-1", None, b"$-1"]], [[b"$-1\r\n", None], [b"$-1"]],
     ):
         equal(parsed(b"".join(map(written, values))), values)
     found = parsed(b"*1\r\n$1\r\na\r\n-WRONGTYPE it\r\n:7\r\n+OK\r\n*-1\r\n")
@@ -167,7 +170,9 @@ class _Scripted:
         self.address, self.keys, self.after, self.rounds = ValkeyAddress("scripted", 1), {}, [], 0
 
     def ask(self, group):
-        return [[one.encode() for one in self.keys.get(key, [])] for key in group.keys]
+        from tapeline.valkey import parsed
+
+        return parsed(b"".join(map(self._answer, map(group.write, group.keys))))
 
     def both(self, group, groups):
         return self.ask(group), self.tables(groups)
@@ -181,6 +186,9 @@ class _Scripted:
             columns(b"".join(map(self._answer, map(one.write, one.keys))), len(one.keys), one.width)
             if one.keys else Fields([[] for _ in range(one.width)], {}) for one in groups
         ]
+        for one, part in zip(groups, found):
+            if one.check is not None:
+                one.check(part)
         if self.after:
             self.keys.update(self.after.pop(0))
         return found
@@ -205,7 +213,8 @@ def answer():
         "price": "1.5", "size": "", "exchange": "Q", "ts": now - 2 * SECOND, "partition": 3, "ordinal": 70,
         "lane": "ib", "order": "1", "delayed": 0, "receive_ts": now - SECOND, "stale_after": 300_000, "filled": "",
     }
-    valkey.keys = {"md:sources:A": ["ib", "other"], "md:trade:A:ib": trade, "md:lane:3:ib": {"from": 70, "ordinal": 71}}
+    valkey.keys = {"md:sources": {"A": f"ib:{END} gone:1 other:{END}"}, "md:trade:A:ib": trade,
+                   "md:lane:3:ib": {"from": 70, "ordinal": 71}}
 
     def ask(symbols=("A",), kinds=("trade",), sources=(), fresh=None):
         return hot.latest(symbols, kinds, sources, fresh, lambda: now)
@@ -280,18 +289,23 @@ def proofs(valkey, trade, now):
         finally:
             latest._MANY = 1_000
         equal((found.ordinal, found.behind), (75, 0) if asked == 1 else (70, 5))
-    # Of many the values of the sources that were there last are asked for with the sources. Others are asked for then.
+    # Of many the values of the sources that were there last are asked for with the sources, whenever these end. Others
+    # are asked for then.
     first, second = {**trade, "ordinal": 70}, {**trade, "ordinal": 71}
-    valkey.keys = {"md:sources:A": ["ib"], "md:trade:A:ib": first, "md:trade:A:b": second,
-                   "md:lane:3:ib": {"from": 60, "ordinal": 75}}
+    valkey.keys = {"md:trade:A:ib": first, "md:trade:A:b": second, "md:lane:3:ib": {"from": 60, "ordinal": 75}}
     hot, latest._MANY = HotState(valkey, "md", _Known(), Memory()), 0
     try:
-        for sources, rounds in ((["ib"], 2), (["ib"], 1), (["b", "ib"], 2), (["b", "ib"], 1), ([], 2), (["ib"], 2)):
-            valkey.keys["md:sources:A"], valkey.rounds = sources, 0
+        for text, sources, rounds in (
+            (f"ib:{END}", ["ib"], 2), (f"ib:{END - 1}", ["ib"], 1), (f"ib:{END} b:{END}", ["b", "ib"], 2),
+            (f"b:{END} ib:{END}", ["b", "ib"], 1), (f"b:{END - 1} ib:{END}", ["b", "ib"], 1),
+            (f"b:{END} ib:{now // 10**6 - 1:013}", ["b"], 2), (f"b:{END} ib:{END}", ["b", "ib"], 2),
+            ("", [], 2), ("ib:1", [], 1), ("ib", [], 1), (f"ib:{END}", ["ib"], 2), (None, [], 2),
+        ):
+            valkey.keys["md:sources"], valkey.rounds = {"A": text}, 0
             found = hot.latest(("A",), ("trade",), (), None, lambda: now)
             equal([(one.source, one.ordinal) for one in found],
                   [(one, {"ib": 70, "b": 71}[one]) for one in sources] or [(None, None)])
-            equal(valkey.rounds, rounds, sources)
+            equal(valkey.rounds, rounds, text)
     finally:
         latest._MANY = 1_000
     # What is missing of a symbol: of its own, and of all of its source and partition.
@@ -325,9 +339,15 @@ def odd(trade, now):
         check(field in first.unknown and repr(text) in first.unknown, first)
     valkey = _Scripted()
     valkey.keys = {"md:trade:A:ib": trade, "md:lane:3:ib": {"from": "x", "ordinal": 71}}
-    valkey.ask = lambda group: [[b"ib"], ValkeyError("WRONGTYPE it")]
-    first, second = HotState(valkey, "md", Heads(None), Memory()).latest(("A", "B"), ("trade",), (), None, lambda: now)
-    equal((first.ordinal, first.behind, second.unknown), (70, None, "WRONGTYPE it"))
+    valkey.keys["md:sources"] = {"A": f"ib:{END}", "B": "ib:x odd"}
+
+    def ask():
+        return HotState(valkey, "md", Heads(None), Memory()).latest(("A", "B"), ("trade",), (), None, lambda: now)
+
+    first, second = ask()
+    equal((first.ordinal, first.behind, second.unknown), (70, None, "Valkey has no source of it"))
+    valkey.ask = lambda group: [ValkeyError("WRONGTYPE it")]
+    equal([one.unknown for one in ask()], ["WRONGTYPE it"] * 2)
 
 
 def many(trade, now):
@@ -340,16 +360,11 @@ def many(trade, now):
 
     scripted, sent = _Scripted(), []
     symbols = [f"S{number}" for number in range(PIPELINE + 200)]
+    scripted.keys["md:sources"] = dict.fromkeys(symbols, f"ib:{END}")
     for number, symbol in enumerate(symbols):
-        scripted.keys[f"md:sources:{symbol}"] = ["ib"]
         price = "x" if number == 3 else number
         scripted.keys[f"md:trade:{symbol}:ib"] = {**trade, "ordinal": number + 1, "price": price}
     del scripted.keys[f"md:trade:S{PIPELINE + 5}:ib"]
-
-    def answered(command):
-        if not command.split("\r\n")[2].startswith("Z"):
-            return scripted._answer(command)
-        return b"*1\r\n$2\r\nib\r\n"
 
     class Link(Valkey):
         def _exchange(self, pieces):
@@ -357,8 +372,10 @@ def many(trade, now):
             found = []
             for piece in pieces:
                 commands = piece.written.decode().split("\r\n*")
-                block = b"".join(answered(one if one[0] == "*" else "*" + one) for one in commands)
+                block = b"".join(scripted._answer(one if one[0] == "*" else "*" + one) for one in commands)
                 found.append((columns if piece.width else _answers)(block, piece.commands, piece.width))
+                if piece.check is not None:
+                    piece.check(found[-1])
             return found
 
     hot = HotState(Link(ValkeyAddress("linked", 1)), "md", Heads(None), Memory())

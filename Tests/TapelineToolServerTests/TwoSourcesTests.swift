@@ -59,10 +59,10 @@ struct TwoSourcesTests {
             _ = process.waitUntilExit()
             return process.log
         }
-        let sources = ["zrange", "md:sources:SPY", "0", "-1"]
         #expect(
             try eventually {
-                try tell(sources).split(separator: "\n").sorted() == ["ibkr", "synthetic"]
+                let known = try tell(["hget", "md:sources", "SPY"]).split(separator: " ")
+                return known.map { $0.prefix { $0 != ":" } }.sorted() == ["ibkr", "synthetic"]
             })
         for source in ["ibkr", "synthetic"] {
             #expect(

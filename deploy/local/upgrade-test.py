@@ -247,8 +247,8 @@ def after(new, known):
     eventually("bars of each source", lambda: number(
         "SELECT count(DISTINCT source) FROM bars WHERE series = '15s' "
         "AND ts > now() - interval '1 minute'") == 2)
-    eventually("both sources are in Valkey", lambda: set(cache(
-        "zrange", f"md:sources:{SYMBOLS[0]}", "0", "-1")) == {"synthetic", "other"})
+    eventually("both sources are in Valkey", lambda: {each.split(":")[0] for each in cache(
+        "hget", "md:sources", SYMBOLS[0])} == {"synthetic", "other"})
     holds = new.tool("position", "verify", "--home", str(HOME)).stdout.strip()
     report.line(f"{sum(now.values())} ticks on the tape; {holds}")
 

@@ -364,8 +364,7 @@ extension HotFailure {
             "how far values are in Valkey is not written, the values are: \(reason): the user "
                 + "needs ~*:lane:*"
         case .refused:
-            "\(reason): the user needs the rights +@scripting +@hash +@sortedset "
-                + "+@keyspace +@string"
+            "\(reason): the user needs the rights +@scripting +@hash +@keyspace +@string"
         case .connect, .authentication, .timeout, .lost, .unusable, .scripts: reason
         }
     }

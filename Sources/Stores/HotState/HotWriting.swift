@@ -38,7 +38,7 @@ package struct HotWriting {
     private let indicator: KeyHead
     private let book: KeyHead
     private let lane: KeyHead
-    /// The beginning of the keys of the sets of sources.
+    /// The key of the sources of all symbols.
     private let sources: [UInt8]
     /// The key of the process's marker, without which no lane is written.
     private let marker: [UInt8]
@@ -69,7 +69,7 @@ package struct HotWriting {
         indicator = KeyHead(.indicator, "indicator", namespace, digests)
         book = KeyHead(.book, "book", namespace, digests)
         lane = KeyHead(.lane, "lane", namespace, digests)
-        sources = Array("\(namespace):sources:".utf8)
+        sources = Array("\(namespace):sources".utf8)
     }
 
     /// Replaces the commands by the calls for a batch.
@@ -128,28 +128,18 @@ package struct HotWriting {
         _ fields: (HotValues<Record>.Value, inout ValkeyCommands) -> Void
     ) {
         let (isBar, hasSources) = (head.kind.isOfWindows, head.kind != .lane)
-        let sources = sources
-        // Its marker follows the lanes.
-        let more = hasSources ? 0 : 1
         var start = 0
         while start < places.count {
             let range = start..<min(places.count, start + HotScripts.keysMax)
             let renewed = range.count { hasSources && values.sendsLife(places[$0]) }
-            commands.begin(words: 6 + range.count * (1 + head.words) + renewed + more)
+            commands.begin(words: 7 + range.count * (1 + head.words) + renewed)
             commands.append("EVALSHA")
             commands.append(head.digest)
-            commands.append(Int64(range.count + renewed + more))
+            commands.append(Int64(range.count + 1))
             for index in range {
                 commands.append(head.prefix, names.name(Int(places[index].index)))
             }
-            for index in range where hasSources && values.sendsLife(places[index]) {
-                let name = names.name(Int(places[index].index))
-                commands.append {
-                    $0.append(contentsOf: sources)
-                    $0.append(contentsOf: HotTable.symbol(in: name, ofBar: isBar))
-                }
-            }
-            if !hasSources { commands.append(marker) }
+            commands.append(hasSources ? sources : marker)
             commands.append(moment.ages.life / 1_000_000)
             commands.append(Int64(range.count))
             commands.append(moment.ages.stale / 1_000_000)
@@ -165,6 +155,12 @@ package struct HotWriting {
                     commands.append([])
                 }
                 fields(value, &commands)
+            }
+            for index in range where hasSources && values.sendsLife(places[index]) {
+                let name = names.name(Int(places[index].index))
+                commands.append {
+                    $0.append(contentsOf: HotTable.symbol(in: name, ofBar: isBar))
+                }
             }
             calls.append(Call(kind: head.kind, range: range))
             start = range.upperBound

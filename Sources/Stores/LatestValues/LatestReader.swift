@@ -27,7 +27,8 @@ package struct LatestReader {
         }
     }
 
-    /// So many commands are sent together, and answered within the time of the connection.
+    /// So many commands are sent together, and answered within the time of the connection; and so
+    /// many symbols are in one command that asks for their sources.
     private static let commandsMax = 1_000
 
     private let namespace: String
@@ -81,15 +82,13 @@ package struct LatestReader {
     private func known(
         _ wanted: Wanted, _ now: Timestamp
     ) throws(ValkeyError) -> [LatestValue] {
-        let replies = try exchange(wanted.symbols.count) { number in
-            session.append([
-                "ZRANGE", .text("\(namespace):sources:\(wanted.symbols[number].text)"),
-                .integer(now.nanoseconds / 1_000_000), "+inf", "BYSCORE",
-            ])
-        }
+        let replies = try wanted.source == nil ? sources(wanted.symbols) : []
         let kinds = ["trade", "quote"] + wanted.series.map { "bar \($0.text)" }
-        return zip(wanted.symbols, replies).flatMap { symbol, reply in
-            let sources = wanted.source.map { [$0] } ?? Self.sources(reply)
+        return wanted.symbols.indices.flatMap { number in
+            let symbol = wanted.symbols[number]
+            let reply = wanted.source == nil ? replies[number] : .null
+            let sources =
+                wanted.source.map { [$0] } ?? Self.sources(reply.text ?? "", at: now)
             return (sources.isEmpty ? [nil] : sources.map(Optional.some)).flatMap { source in
                 kinds.map { kind in
                     LatestValue(
@@ -98,6 +97,20 @@ package struct LatestReader {
                             ? reply.errorMessage ?? LatestValue.noSource : LatestValue.noValue)
                 }
             }
+        }
+    }
+
+    /// Returns the reply of each symbol: its sources, nothing, or why there are none.
+    private func sources(_ symbols: [Symbol]) throws(ValkeyError) -> [ValkeyReply] {
+        let firsts = Array(stride(from: 0, to: symbols.count, by: Self.commandsMax))
+        let parts = firsts.map { symbols[$0..<min(symbols.count, $0 + Self.commandsMax)] }
+        let replies = try exchange(parts.count) { number in
+            session.append(
+                ["HMGET", .text("\(namespace):sources")] + parts[number].map { .text($0.text) })
+        }
+        return zip(parts, replies).flatMap { part, reply -> [ValkeyReply] in
+            if case .array(let each) = reply, each.count == part.count { return each }
+            return Array(repeating: reply, count: part.count)
         }
     }
 
@@ -114,10 +127,15 @@ package struct LatestReader {
         return replies
     }
 
-    private static func sources(_ reply: ValkeyReply) -> [SourceName] {
-        guard case .array(let replies) = reply else { return [] }
-        return replies.compactMap { $0.text.flatMap { SourceName($0) } }
-            .sorted { $0.text < $1.text }
+    /// Reads what the hot state has of a symbol's sources, and returns those that have not expired.
+    package static func sources(_ text: String, at now: Timestamp) -> [SourceName] {
+        text.split(separator: " ").compactMap { one in
+            let parts = one.split(separator: ":")
+            guard parts.count == 2, let end = Int64(parts[1]),
+                end >= now.nanoseconds / 1_000_000
+            else { return nil }
+            return SourceName(String(parts[0]))
+        }.sorted { $0.text < $1.text }
     }
 
     private func ask(for value: LatestValue) {

@@ -15,7 +15,7 @@ from .errors import Stale, TapelineError
 from .heads import Heads, LaneHead
 from .latest_values import (HEARD, KINDS as KINDS, NAMES, WHOLE, Feed, Latest as Latest, OpenGaps, Pair, Run,
                             collected_later, is_read, leave_out, name_of)
-from .valkey import Answer, Fields, Group, Valkey, keyed
+from .valkey import PIPELINE, Fields, Group, Valkey, command, keyed
 
 LANES_MAX = 4_096
 """Of how many lanes a desk remembers that it has answered values. Beyond it, only those of the last answer."""
@@ -42,9 +42,12 @@ class _Last:
     """What the last answer about many values was asked for, and the commands that read them by kind."""
 
     def __init__(
-        self, symbols: Sequence[str], sources: Sequence[str], answers: Sequence[Answer], pairs: list[Pair]
+        self, symbols: Sequence[str], sources: Sequence[str], pairs: list[Pair], asking: Group | None = None,
+        names: Sequence[bytes] = (),
     ) -> None:
-        self.symbols, self.sources, self.answers, self.pairs = symbols, list(sources), answers, pairs
+        self.symbols, self.sources, self.pairs = symbols, list(sources), pairs
+        self.asking, self.names = asking, names
+        """The commands that read the sources, and what `_named` made of the answers."""
         self.groups = dict[str, Group]()
 
 
@@ -54,7 +57,7 @@ class HotState:
     def __init__(self, valkey: Valkey, namespace: str, heads: Heads, memory: Memory = MEMORY) -> None:
         self._valkey, self._namespace, self._heads, self._memory = valkey, namespace, heads, memory
         self._known = dict[tuple[str, int], None]()
-        self._last = _Last([], [], [], [])
+        self._last = _Last([], [], [])
 
     def latest(
         self, symbols: Sequence[str], kinds: Sequence[str], sources: Sequence[str], fresh: int | None,
@@ -86,11 +89,12 @@ class HotState:
         is_last = len(symbols) * len(kinds) > _MANY and symbols == last.symbols and list(sources) == last.sources
         if sources:
             if not is_last:
-                last = _Last(symbols, sources, [], [(symbol, source) for symbol in symbols for source in sources])
+                last = _Last(symbols, sources, [(symbol, source) for symbol in symbols for source in sources])
                 self._keep(last, kinds)
             return last.pairs, {}, None
-        asking = Group([f"{self._namespace}:sources:{symbol}" for symbol in symbols],
-                       keyed("ZRANGE", str(now // 1_000_000), "+inf", "BYSCORE"))
+        asking = last.asking if is_last and last.asking else Group([
+            command("HMGET", f"{self._namespace}:sources", *symbols[at : at + PIPELINE])
+            for at in range(0, len(symbols), PIPELINE)], str)
         early: _Early = None
         if is_last:
             asked = list(self._known)
@@ -98,16 +102,27 @@ class HotState:
             early = asked, tables
         else:
             answers = self._valkey.ask(asking)
-        refusals = {symbol: str(answer) for symbol, answer in zip(symbols, answers) if not isinstance(answer, list)}
-        if is_last and answers == last.answers:
+        refusals = dict[str, str]()
+        texts = list[bytes]()
+        for answer in answers:
+            if isinstance(answer, list):
+                texts += [one if isinstance(one, bytes) else b"" for one in answer]
+                continue
+            part = symbols[len(texts) : len(texts) + PIPELINE]
+            refusals.update(dict.fromkeys(part, str(answer)))
+            texts += [b""] * len(part)
+        # Ends change as long as values come.
+        names, end = _named(texts)
+        if is_last and names == last.names and end >= now // 1_000_000:
             return last.pairs, refusals, early
         pairs = list[Pair]()
-        for symbol, answer in zip(symbols, answers):
-            known = [(symbol, one.decode(errors="replace")) for one in sorted(_texts(answer))]
-            pairs += known or [(symbol, None)]
+        for symbol, text in zip(symbols, texts):
+            pairs += [(symbol, one) for one in _sources(text, now // 1_000_000)] or [(symbol, None)]
+        kept = names if end >= now // 1_000_000 else []
         if is_last and pairs == last.pairs:
+            last.names = kept
             return last.pairs, refusals, early
-        self._keep(_Last(symbols, [], answers, pairs), kinds)
+        self._keep(_Last(symbols, [], pairs, asking, kept), kinds)
         return pairs, refusals, None
 
     def _keep(self, asked: _Last, kinds: Sequence[str]) -> None:
@@ -122,7 +137,8 @@ class HotState:
             name, _, series = kind.partition(" ")
             before, middle = f"{self._namespace}:{name}:", f":{series}:" if series else ":"
             keys = [f"{before}{symbol}{middle}{source or ''}" for symbol, source in pairs]
-            found = Group(keys, keyed("HMGET", *NAMES[name]), len(NAMES[name]))
+            found = Group(keys, keyed("HMGET", *NAMES[name]), len(NAMES[name]),
+                          lambda part: leave_out(kind, part, WHOLE, int))
             if pairs is last.pairs:
                 if (len(last.groups) + 1) * len(pairs) > KEPT_MAX:
                     last.groups.clear()
@@ -147,8 +163,6 @@ class HotState:
         for _ in range(2):
             runs, *found = early[1] if early else self._valkey.tables(self._tables(asked, kinds, pairs))
             early = None
-            for kind, one in zip(kinds, found):
-                leave_out(kind, one, WHOLE, int)
             told = {lane: _run(row, runs) for row, lane in enumerate(asked)}
             lanes = _lanes(kinds, found)
             if lanes <= told.keys():
@@ -171,7 +185,8 @@ class HotState:
             lanes: Any = itertools.repeat("") if is_bar else told["lane"]
             places: list[Any] = told["order"]
             if not is_bar:
-                places = [int(text or 0) for text in told["ordinal"]]
+                texts = told["ordinal"]
+                places = [int(text or 0) for text in texts] if b"" in texts else list(map(int, texts))
             keys = list(zip(itertools.repeat(peer), self._asking(kind, pairs).keys, lanes))
             rows: Sequence[int] = range(len(keys))
             if one.without:
@@ -182,12 +197,14 @@ class HotState:
             for number, before in self._memory.admit(keys, places, orders, filled).items():
                 ordinal = f" (ordinal {before})" if isinstance(before, int) else ""
                 one.without[rows[number]] = f"Valkey has an older one than this process has answered{ordinal}"
-                for texts in one.texts:
-                    texts[rows[number]] = b""
+                for cells in one.texts:
+                    cells[rows[number]] = b""
 
 
 KEPT_MAX = 65_536
 """Of how many values at most a desk keeps the commands of the last answer."""
+
+_LAST = b"9999999999999"
 
 _MANY = 1_000
 """Values: of more of them the lanes that are known are asked for with them, of fewer the values twice."""
@@ -216,8 +233,23 @@ def _lanes(kinds: Sequence[str], found: Sequence[Fields]) -> set[tuple[str, int]
     return {(lane.decode(errors="replace"), int(partition)) for lane, partition in texts if lane}
 
 
-def _texts(answer: Answer) -> list[bytes]:
-    return [one for one in answer if isinstance(one, bytes)] if isinstance(answer, list) else []
+def _named(texts: Sequence[bytes]) -> tuple[list[bytes], int]:
+    """Returns sources without the ends of their keys, which are 13 digits, and the first end; 0: one is none."""
+    first, *others = b"\n".join(texts).split(b":")
+    ends = [one[:13] for one in others]
+    end = min(ends, default=_LAST)
+    is_read = b"".join(ends).isdigit() and len(min(ends, key=len)) == 13 if ends else True
+    return [first, *(one[13:] for one in others)], int(end) if is_read else 0
+
+
+def _sources(text: bytes, now: int) -> list[str]:
+    """Returns the sources that have a key at `now`, in milliseconds, of a text such as b"ib:1790000000000 b:..."."""
+    found = []
+    for one in text.split(b" "):
+        name, _, end = one.partition(b":")
+        if end.isdigit() and int(end) >= now:
+            found.append(name.decode(errors="replace"))
+    return sorted(found)
 
 
 def _run(row: int, runs: Fields) -> Run:

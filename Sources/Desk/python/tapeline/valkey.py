@@ -141,6 +141,9 @@ class Valkey:
                 try:
                     read: Callable[[bytes, int, int], Any] = columns if piece.width else _answers
                     answers.append(read(block, piece.commands, piece.width))
+                    # The server answers the next ones meanwhile.
+                    if piece.check is not None:
+                        piece.check(answers[-1])
                 except (ValueError, IndexError, RecursionError) as error:
                     raise OSError(f"the answers are no answers of Valkey ({error})") from None
         except BaseException:
@@ -164,7 +167,8 @@ class Valkey:
             data += piece
             if time.monotonic() > end:
                 raise TimeoutError("timed out")
-        return bytes(data[:place]), bytes(data[place + len(self._end) :])
+        whole = memoryview(data)
+        return bytes(whole[:place]), bytes(whole[place + len(self._end) :])
 
     def _connected(self) -> socket.socket:
         link = socket.create_connection((self.address.host, self.address.port), CONNECT_SECONDS)
@@ -199,23 +203,29 @@ class Valkey:
 
 
 class Piece(NamedTuple):
-    """Commands that are sent together, and how many fields each of them wants."""
+    """Commands that are sent together, how many fields each of them wants, and what looks at these."""
 
     written: bytes
     commands: int
     width: int
+    check: Callable[[Fields], None] | None = None
 
 
 class Group:
-    """Commands that `write` makes of keys, each of which wants `width` fields. They are written once."""
+    """Commands that `write` makes of keys, each of which wants `width` fields, and what looks at the fields of each
+    part of them. They are written once."""
 
-    def __init__(self, keys: Sequence[str], write: Callable[[str], str], width: int = 0) -> None:
-        self.keys, self.write, self.width = keys, write, width
+    def __init__(
+        self, keys: Sequence[str], write: Callable[[str], str], width: int = 0,
+        check: Callable[[Fields], None] | None = None,
+    ) -> None:
+        self.keys, self.write, self.width, self.check = keys, write, width, check
 
     @functools.cached_property
     def pieces(self) -> list[Piece]:
         parts = (self.keys[at : at + PIPELINE] for at in range(0, len(self.keys), PIPELINE))
-        return [Piece("".join(map(self.write, part)).encode(), len(part), self.width) for part in parts]
+        return [Piece("".join(map(self.write, part)).encode(), len(part), self.width, self.check)
+                for part in parts]
 
 
 class Fields(NamedTuple):
@@ -230,8 +240,11 @@ _NONE = "Valkey has none"
 
 def columns(block: bytes, count: int, width: int) -> Fields:
     """Returns `count` answers to HMGET with `width` fields each. The fields of a key that is missing are empty."""
-    nothing = b"*%d" % width + b"\r\n$-1" * width + b"\r\n"
-    lines = _lines(block.replace(nothing, b"*\r\n" + b"\r\n" * (2 * width)), count, width)
+    whole = block
+    if b"-" in block:
+        nothing = b"*%d" % width + b"\r\n$-1" * width + b"\r\n"
+        whole = block.replace(nothing, b"*\r\n" + b"\r\n" * (2 * width))
+    lines = _lines(whole, count, width)
     if lines:
         heads = lines[:: 1 + 2 * width]
         without = {row: _NONE for row, one in enumerate(heads) if one == b"*"} if b"*" in heads else {}
@@ -267,8 +280,7 @@ def _lines(block: bytes, count: int, width: int) -> list[bytes] | None:
 
 
 def _answers(block: bytes, count: int, _: int) -> list[Answer]:
-    lines = _lines(block, count, 1)
-    answers: list[Answer] = [[text] for text in lines[2::3]] if lines else parsed(block)
+    answers = parsed(block)
     if len(answers) != count:
         raise OSError("the answers are no answers of Valkey")
     return answers
@@ -277,9 +289,10 @@ def _answers(block: bytes, count: int, _: int) -> list[Answer]:
 def parsed(block: bytes) -> list[Answer]:
     """Returns the answers of a block. One that is an error is a `ValkeyError` among them.
 
-    Most answers are arrays of texts, or of nothing. They are cut out of the lines of the block, and their
+    Most answers are arrays of texts, and of nothing. They are cut out of the lines of the block, and their
     lengths are compared. What does not fit is read byte by byte."""
-    lines: list[Any] = block.split(b"\r\n")
+    # As a text has, nothing gets a line after its length.
+    lines: list[Any] = block.replace(b"$-1\r\n", b"$-1\r\n\r\n").split(b"\r\n")
     found: list[Answer] = []
     at, end = 0, len(lines) - 1
     while at < end:
@@ -289,15 +302,15 @@ def parsed(block: bytes) -> list[Answer]:
         count = int(head[1:])
         if not 0 <= count <= len(lines):
             return _read_all(block)
-        if count > 0 and lines[at + 1] == b"$-1":
-            if lines[at + 1 : at + 1 + count] != [b"$-1"] * count:
-                return _read_all(block)
-            found.append([None] * count)
-            at += 1 + count
-            continue
         texts = lines[at + 2 : at + 2 + 2 * count : 2]
         lengths = lines[at + 1 : at + 1 + 2 * count : 2]
-        if lengths != list(map(_LENGTHS.get, map(len, texts))):
+        if b"$-1" in lengths:
+            texts = [None if length == b"$-1" else text for length, text in zip(lengths, texts)]
+            lengths = [b"$0" if text is None else length for length, text in zip(lengths, texts)]
+            sized = [text or b"" for text in texts]
+        else:
+            sized = texts
+        if lengths != list(map(_LENGTHS.get, map(len, sized))):
             return _read_all(block)
         found.append(texts)
         at += 1 + 2 * count

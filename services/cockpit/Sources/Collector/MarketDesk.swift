@@ -60,7 +60,7 @@ private final class MarketReading {
 
     /// One request to Valkey waits at most so long.
     private static let valkeyTimeout = Duration.milliseconds(1_000)
-    /// Symbols come rarely, and to find them reads the names of all keys.
+    /// Symbols come rarely, and to find them reads the sources of all.
     private static let symbolsNanoseconds: Int64 = 15_000_000_000
     /// So many symbols are read together.
     private static let symbolsOfPart = 500
@@ -114,7 +114,7 @@ private final class MarketReading {
     private func read(_ own: ValkeyConnection, _ change: Change) throws {
         let namespace = collector.settings.namespace
         if clock.monotonic() - symbolsAt > Self.symbolsNanoseconds {
-            symbols = try MarketSymbols(namespace: namespace, own) { [beat] in
+            symbols = try MarketSymbols(namespace: namespace, own, at: clock.now()) { [beat] in
                 beat.beat(before: Self.valkeyTimeout * 2)
             }.found
             symbolsAt = clock.monotonic()
@@ -165,8 +165,8 @@ private final class MarketReading {
 
 /// The symbols of which Valkey has a source.
 private struct MarketSymbols {
-    /// So many keys are looked at in one answer.
-    private static let keysOfStep = 2_000
+    /// So many symbols are in one answer.
+    private static let symbolsOfStep = 2_000
     /// More steps are not taken: what they would find is not shown.
     private static let stepsMax = 5_000
 
@@ -178,21 +178,23 @@ private struct MarketSymbols {
     }
 
     /// `beforeStep` is called before each answer that is waited for.
-    init(namespace: String, _ session: ValkeyConnection, beforeStep: () -> Void) throws {
-        let prefix = "\(namespace):sources:"
+    init(
+        namespace: String, _ session: ValkeyConnection, at now: Timestamp, beforeStep: () -> Void
+    ) throws {
         var (cursor, seen) = ("0", Set<Symbol>())
         for _ in 0..<Self.stepsMax {
             beforeStep()
             let reply = try session.command([
-                "SCAN", .text(cursor), "MATCH", .text("\(prefix)*"), "COUNT",
-                .integer(Int64(Self.keysOfStep)),
+                "HSCAN", .text("\(namespace):sources"), .text(cursor), "COUNT",
+                .integer(Int64(Self.symbolsOfStep)),
             ])
             guard case .array(let parts) = reply, parts.count == 2, let next = parts[0].text,
-                case .array(let keys) = parts[1]
-            else { throw Refused(reason: reply.errorMessage ?? "it names no keys") }
-            for key in keys {
-                guard let text = key.text, text.hasPrefix(prefix),
-                    let symbol = Symbol(String(text.dropFirst(prefix.count)))
+                case .array(let fields) = parts[1]
+            else { throw Refused(reason: reply.errorMessage ?? "it names no symbols") }
+            for number in stride(from: 1, to: fields.count, by: 2) {
+                guard let symbol = fields[number - 1].text.flatMap({ Symbol($0) }),
+                    let sources = fields[number].text,
+                    !LatestReader.sources(sources, at: now).isEmpty
                 else { continue }
                 if seen.count < MarketBoard.rowsMax { seen.insert(symbol) }
             }

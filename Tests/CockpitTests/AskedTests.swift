@@ -113,7 +113,7 @@ import Testing
         let open = ["COCKPIT_ADDRESS": "0.0.0.0", "COCKPIT_ON_HOST_LOOPBACK": "true"]
         func settings(_ all: [[String: String]]) throws -> AskRight {
             let keys = all.reduce(into: [:]) { $0.merge($1) { $1 } }
-            return try CockpitSettings(TestService.configuration(Main.description, keys)).sql
+            return try CockpitSettings(TestService.configuration(Main.description, keys)).rights.sql
         }
         #expect(try settings([]) == .off && settings([open, token, list]) == .off)
         #expect(try settings([sql]) == .machine && settings([sql, list, token]) == .machine)

@@ -366,7 +366,7 @@ struct CInterfaceTests {
         #expect(tapelineReaderError(nil, nil) == invalid)
         #expect(unsafe tapelineReaderProvenance(nil) == nil)
         #expect(unsafe tapelineRecordingInfo(nil, nil) == nil)
-        for kinds in [UInt32(0), 1, 1 << 6, .max] {
+        for kinds in [UInt32(0), 1, 1 << 8, .max] {
             #expect(unsafe tapelineDecoderNew(kinds, nil, &error) == nil)
             #expect(error.code == invalid)
         }

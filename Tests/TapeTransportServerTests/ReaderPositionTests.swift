@@ -167,7 +167,7 @@ import Testing
                 heard.merge(news(listener)) { $1 }
                 return heard == [.ticks(Partition(3)): .init(epoch: 4, lastOrdinal: 10)]
             })
-        // A program of people moves nothing. Its report comes before the next one of its connection.
+        // A program of people moves nothing. Its report comes before its next one.
         let people = try PositionReporter(other.client, group: "features")
         let (high, unknown) = try (position(3, 99, epoch: 9), position(5, 99))
         people.report(now: .at(0)) { [high, unknown] }

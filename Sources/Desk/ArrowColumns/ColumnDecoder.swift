@@ -46,8 +46,6 @@ package struct ColumnDecoder: ~Copyable {
     private var ledger = LaneLedger()
     /// How many rows of each kind wait.
     private(set) var kept = RowEnds()
-    /// How many rows of each kind were given.
-    private var rowsGiven: [ColumnKind: UInt64] = [:]
 
     /// Memory that is used again with each packet.
     struct PacketMemory {
@@ -230,7 +228,7 @@ package struct ColumnDecoder: ~Copyable {
     /// Returns the rows of a kind that wait, and begins a new batch; `nil` when there are none.
     package mutating func batch(of kind: ColumnKind) -> ColumnBatch? {
         let rows = kept[kind]
-        rowsGiven[kind, default: 0] += UInt64(rows)
+        ledger.given[kind, default: 0] += UInt64(rows)
         kept[kind] = 0
         switch kind {
         case .trades: return trades.take(rows, &texts)
@@ -253,7 +251,7 @@ package struct ColumnDecoder: ~Copyable {
 
     /// Returns how many rows of a kind there were, including those that wait.
     package func rowsTaken(of kind: ColumnKind) -> UInt64 {
-        rowsGiven[kind, default: 0] + UInt64(rows(of: kind))
+        ledger.given[kind, default: 0] + UInt64(rows(of: kind))
     }
 }
 

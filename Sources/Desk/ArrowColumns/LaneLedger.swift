@@ -71,6 +71,8 @@ struct LaneLedger {
         let first: UInt64
     }
 
+    /// How many rows of each kind were given.
+    var given: [ColumnKind: UInt64] = [:]
     private var indexes: [LaneKey: Int] = [:]
     /// The lane that was found last in each partition.
     private var recent = [Int](repeating: 0, count: Partition.countRange.upperBound)

@@ -58,7 +58,7 @@ package struct StepLook: Equatable, Sendable {
     }
 
     /// A reader with so many unread records, the oldest of this age, `nil` where that is not known.
-    /// Of `unheard` partitions nobody says how far they are read. `isFed`: something comes.
+    /// No answer says how far `unheard` partitions are read. `isFed`: something comes.
     package static func reader(
         records: UInt64?, seconds: Double?, unheard: Int, isFed: Bool
     ) -> StepLook {

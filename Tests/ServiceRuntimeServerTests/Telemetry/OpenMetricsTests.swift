@@ -112,7 +112,7 @@ import Testing
         guard let seen = try read(page) else { return }
         #expect(
             seen.filter { $0.hasPrefix("exemplar ") } == [
-                "exemplar aa 0.1 1750000000.25", "exemplar cc 0.8 1750000000.25",
+                "exemplar aa 0.1 1750000000.250000000", "exemplar cc 0.8 1750000000.250000000",
             ])
     }
 

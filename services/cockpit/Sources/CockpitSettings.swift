@@ -40,15 +40,20 @@ struct CockpitSettings: Sendable {
     /// Where its alerts are asked for. `nil`: nowhere.
     let prometheus: HTTPURL?
     let calendars: SourceCalendars
-    /// By which requests for actions are proven. `nil`: people can change nothing.
-    let actions: ActionKey?
-    let sql: AskRight
+    let rights: Rights
     let postgres: PostgresConfiguration
     let valkey: ValkeyConfiguration
     let namespace: String
     /// The local stack that commands on pages name; empty: none.
     let stack: String
     let partitions: Int
+
+    /// What people may do.
+    struct Rights: Sendable {
+        /// By which requests for actions are proven. `nil`: people can change nothing.
+        let actions: ActionKey?
+        let sql: AskRight
+    }
 
     static let keys: [ConfigurationKey] =
         ConfigurationKey.market + ConfigurationKey.nats + ConfigurationKey.postgres
@@ -88,7 +93,7 @@ struct CockpitSettings: Sendable {
                 "true: people can act, by a process that runs 'tapeline actions serve'."),
             ConfigurationKey(
                 "COCKPIT_SQL", .flag, default: "false", group: "Cockpit",
-                "true: people can ask the database in SQL; POSTGRES_USER has to be one that reads."),
+                "true: people ask the database in SQL; POSTGRES_USER has to be one that reads."),
             ConfigurationKey(
                 "COCKPIT_PEOPLE", .text, group: "Cockpit",
                 "Path of the people with a token of their own: lines name:sha256 of the token."),
@@ -149,8 +154,8 @@ struct CockpitSettings: Sendable {
         simulated = Set(configuration.list("COCKPIT_SIMULATED"))
         calendars = try SourceCalendars(configuration.list("COCKPIT_CALENDARS"))
         try Self.actors(configuration)
-        actions = try Self.actions(configuration)
-        sql = try Self.asking(configuration)
+        rights = Rights(
+            actions: try Self.actions(configuration), sql: try Self.asking(configuration))
         postgres = try Self.database(configuration)
         var valkey = ValkeyConfiguration(
             host: configuration.text("VALKEY_HOST"),

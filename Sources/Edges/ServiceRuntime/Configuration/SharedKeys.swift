@@ -128,7 +128,7 @@ extension ConfigurationKey {
     public static let tracing = [
         ConfigurationKey(
             "OTEL_EXPORTER_OTLP_ENDPOINT", .url(["http", "https"]), group: "Traces",
-            "Collector of OpenTelemetry (http://host:4318) that gets traces; empty: none are sent."),
+            "Collector of OpenTelemetry (http://host:4318) for traces; empty: none are sent."),
         ConfigurationKey(
             "OTEL_SERVICE_NAME", .text, group: "Traces",
             "What traces call this service; empty: its own name."),

@@ -2,8 +2,8 @@ internal import MarketModel
 internal import Primitives
 internal import StreamCore
 
-/// Encodes ticks, one at a time, into a buffer that it reuses, for an operator that takes bytes: one
-/// JSON object with the names of `TickField`.
+/// Encodes ticks, one at a time, into a buffer that it reuses, for an operator that takes bytes:
+/// a JSON object with the names of `TickField`.
 ///
 /// Prices are whole numbers in 1e-9, sizes whole numbers in 1e-8, so nothing is lost. Times are in
 /// nanoseconds. An undefined value is null.

@@ -57,6 +57,12 @@ struct RepairStages: Sendable {
         var judged = 0
     }
 
+    private struct Queues: Sendable {
+        /// By owner of symbols, as the stages number them.
+        var ofOwner: [Queue] = []
+        var ofSymbol: [UInt32: OfSymbol] = [:]
+    }
+
     /// Fetched ticks for which there was no room.
     private(set) var unplaced: UInt64 = 0
     private var stages: TickStages
@@ -82,9 +88,7 @@ struct RepairStages: Sendable {
     private let placesAll: Bool
     /// Which trades were corrected later. It is known in the second pass.
     private var changes = TradeChanges()
-    /// By owner of symbols, as the stages number them: its fetched ticks.
-    private var queues: [Queue] = []
-    private var ofSymbol: [UInt32: OfSymbol] = [:]
+    private var queues = Queues()
     /// How many fetched ticks came again in the second pass.
     private var answered = 0
     /// Receives the output of stages, which is not published in a repair.
@@ -109,7 +113,7 @@ struct RepairStages: Sendable {
         for index in 0..<UInt32(machine.symbols.count) {
             stages.define(index, machine.symbols.pair(at: index))
         }
-        queues = stages.owners.map { _ in Queue() }
+        queues.ofOwner = stages.owners.map { _ in Queue() }
     }
 
     /// Returns whether the tick has to go through the stages.
@@ -168,8 +172,8 @@ struct RepairStages: Sendable {
         let order = fetched.indices.sorted { (fetched[$0].time, $0) < (fetched[$1].time, $1) }
         for place in order {
             guard let header = fetched[place].tick.header else { continue }
-            queues[stages.owner(of: header.symbol)].order.append(place)
-            ofSymbol[header.symbol, default: OfSymbol()].order.append(place)
+            queues.ofOwner[stages.owner(of: header.symbol)].order.append(place)
+            queues.ofSymbol[header.symbol, default: OfSymbol()].order.append(place)
         }
     }
 
@@ -197,9 +201,9 @@ struct RepairStages: Sendable {
         guard header.flags.contains(.backfilled) else {
             let time = header.stageTime
             if time.isDefined {
-                queues[owner].clock = Swift.max(queues[owner].clock, time.nanoseconds)
+                queues.ofOwner[owner].clock = Swift.max(queues.ofOwner[owner].clock, time.nanoseconds)
             }
-            judge(queues[owner].clock, of: owner)
+            judge(queues.ofOwner[owner].clock, of: owner)
             return run(found)
         }
         guard answered < fetched.count else { return run(found) }
@@ -212,20 +216,20 @@ struct RepairStages: Sendable {
 
     /// Judges a symbol's fetched ticks up to a time.
     private mutating func judge(_ symbol: UInt32, upTo time: Int64) {
-        guard var own = ofSymbol[symbol] else { return }
+        guard var own = queues.ofSymbol[symbol] else { return }
         while own.judged < own.order.count, fetched[own.order[own.judged]].time <= time {
             judge(own.order[own.judged])
             own.judged += 1
         }
-        ofSymbol[symbol] = own
+        queues.ofSymbol[symbol] = own
     }
 
     /// Judges an owner's fetched ticks before `end`.
     private mutating func judge(_ end: Int64, of owner: Int) {
-        while queues[owner].judged < queues[owner].order.count {
-            let place = queues[owner].order[queues[owner].judged]
+        while queues.ofOwner[owner].judged < queues.ofOwner[owner].order.count {
+            let place = queues.ofOwner[owner].order[queues.ofOwner[owner].judged]
             guard fetched[place].time < end else { return }
-            queues[owner].judged += 1
+            queues.ofOwner[owner].judged += 1
             judge(place)
         }
     }

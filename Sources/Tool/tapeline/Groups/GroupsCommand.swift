@@ -37,9 +37,9 @@ struct GroupsCommand: ToolCommand {
         --reads ticks|bars
             register: what it reads, ticks if not given; may be repeated
         --needed yes|no
-            register: whether all wait for it, yes if not given. With no it slows no source,
-            and is let go as a store that is not needed. A local stack then makes its user of
-            NATS, consumer-GROUP, by which desk.follow of the Python package reads
+            register: whether all wait for it, yes if not given. With no it slows no
+            source, and is let go as a store that is not needed. A local stack then makes
+            its user of NATS, consumer-GROUP, by which desk.follow of Python reads
         $ tapeline groups remove old-archive
         """)
 

@@ -11,30 +11,19 @@ struct ProofSlice {
     let series: [SeriesName]
     let symbols: [Symbol]
     let partition: Partition
-    let from: Int64
-    let to: Int64
-    /// Ticks before `from` matter through what nodes remember of them. They are read from this time
-    /// on.
-    let since: Int64
-    /// Ticks after `to` may belong to bars that open before it. They are read up to this time.
-    let until: Int64
+    private let range: Range<Int64>
+    private let read: Range<Int64>
     /// A bar that ends later may not be stored yet, on a stack that is running.
     var storedBy = Int64.max
     /// The nodes whose numbers are proven, from the tape alone: of what was late for them there is
     /// no list.
     var aggregates: [ProofAggregate] = []
-    /// Series whose bars end by ticks.
-    private let numbered: Set<SeriesName>
-    private let lateness: [SeriesName: Int64]
-    /// Series that the tables cannot prove, because they have no lots.
-    private let onLots: Set<SeriesName>
+    private let traits: Traits
 
     private static let day: Int64 = 86_400_000_000_000
 
     var stored: [ProofKey: StoredBar] = [:]
-    private var storedValues: [ProofValueKey: Int128] = [:]
-    /// Symbols of which a person asked for a repair after the range began.
-    private var repaired: Set<Symbol> = []
+    private var numbers = StoredValues()
     var records = ProofRecords()
     /// How far the tape has come, per symbol. Bars that close no later must be stored.
     private var reached: [SourceSymbol: Int64] = [:]
@@ -42,6 +31,37 @@ struct ProofSlice {
     private var closedByFeed: [ProofDatabase.Feed: Int64] = [:]
     /// Stored ticks that were fetched later, if their places matter.
     private var fetched: [ProofTick] = []
+
+    private struct Traits {
+        /// Series whose bars end by ticks.
+        let numbered: Set<SeriesName>
+        let lateness: [SeriesName: Int64]
+        /// Series that the tables cannot prove, because they have no lots.
+        let onLots: Set<SeriesName>
+
+        init(_ definition: GraphDefinition, _ series: [SeriesName]) {
+            numbered = Set(definition.allSeries.filter { $0.window.isByNumber }.map(\.name))
+            lateness = Dictionary(
+                definition.allSeries.map { ($0.name, $0.lateness) }
+            ) { first, _ in first }
+            onLots = Set(series.filter { definition.needsLots($0) })
+        }
+    }
+
+    /// The numbers of aggregates that are stored.
+    private struct StoredValues {
+        var all: [ProofValueKey: Int128] = [:]
+        /// Symbols of which a person asked for a repair after the range began.
+        var repaired: Set<Symbol> = []
+    }
+
+    var from: Int64 { range.lowerBound }
+    var to: Int64 { range.upperBound }
+    /// Ticks before `from` matter through what nodes remember of them. They are read from this time
+    /// on.
+    var since: Int64 { read.lowerBound }
+    /// Ticks after `to` may belong to bars that open before it. They are read up to this time.
+    var until: Int64 { read.upperBound }
 
     init(
         _ program: GraphProgram, series: [SeriesName], symbols: [Symbol],
@@ -51,16 +71,9 @@ struct ProofSlice {
         self.series = series
         self.symbols = symbols
         self.partition = partition
-        numbered = Set(
-            program.definition.allSeries.filter { $0.window.isByNumber }.map(\.name))
-        lateness = Dictionary(
-            program.definition.allSeries.map { ($0.name, $0.lateness) }
-        ) { first, _ in first }
-        onLots = Set(series.filter { program.definition.needsLots($0) })
-        from = range.lowerBound
-        since = from - program.definition.memory
-        to = range.upperBound
-        self.until = until
+        self.range = range
+        read = range.lowerBound - program.definition.memory..<until
+        traits = Traits(program.definition, series)
     }
 
     private var definition: GraphDefinition { program.definition }
@@ -109,8 +122,8 @@ struct ProofSlice {
     ) throws(ToolError) {
         guard !aggregates.isEmpty else { return }
         let values = try database.values(symbol, valueNames, from..<to, until: until)
-        storedValues.merge(values) { $1 }
-        if try database.wasRepaired(symbol, after: from) { repaired.insert(symbol) }
+        numbers.all.merge(values) { $1 }
+        if try database.wasRepaired(symbol, after: from) { numbers.repaired.insert(symbol) }
     }
 
     private var valueNames: Set<String> {
@@ -119,7 +132,7 @@ struct ProofSlice {
 
     private func isMended(_ key: ProofValueKey) -> Bool {
         // A quote may count for trades that come later.
-        repaired.contains(key.symbol.symbol)
+        numbers.repaired.contains(key.symbol.symbol)
             || records.isDirty(
                 key.symbol, from: key.from, to: key.to, quoteAge: definition.quoteAgeMax)
     }
@@ -134,7 +147,7 @@ struct ProofSlice {
 
     private var needsMending: Bool {
         stored.values.contains(where: \.isRepaired) || !records.dirty.isEmpty
-            || !repaired.isEmpty
+            || !numbers.repaired.isEmpty
     }
 
     /// Returns whether the bar was made by reading the tape again, or should have been.
@@ -172,9 +185,9 @@ struct ProofSlice {
         var close = bar.closeTime
         if bar.flags.contains(.filled) {
             // During this time a tick may still replace the filled bar.
-            close = close.advanced(byNanoseconds: lateness[key.series] ?? 0)
+            close = close.advanced(byNanoseconds: traits.lateness[key.series] ?? 0)
         }
-        guard bar.flags.contains(.partial), numbered.contains(key.series) else {
+        guard bar.flags.contains(.partial), traits.numbered.contains(key.series) else {
             return close.nanoseconds
         }
         return close.floored(toNanoseconds: Self.day).advanced(byNanoseconds: Self.day).nanoseconds
@@ -213,10 +226,10 @@ struct ProofSlice {
             }
             comparison.compare(
                 stored.values.filter {
-                    $0.key.symbol.symbol == symbol && !onLots.contains($0.key.series)
+                    $0.key.symbol.symbol == symbol && !traits.onLots.contains($0.key.series)
                 },
                 with: chosen(computed.live, computed.mended).filter {
-                    !onLots.contains($0.key.series)
+                    !traits.onLots.contains($0.key.series)
                 },
                 ProofComparison.Rule(looksAtFlags: false, keptBack: keptBack)
             ) { due($0, $1) <= min(over[$0.symbol] ?? Int64.max, storedBy) }
@@ -269,7 +282,7 @@ struct ProofSlice {
         }
         guard ending == .whole else { return ending }
         // If bars are stored but none of their ticks is, the tape was purged.
-        guard machine.ticks > 0 || stored.isEmpty && storedValues.isEmpty else { return .cut }
+        guard machine.ticks > 0 || stored.isEmpty && numbers.all.isEmpty else { return .cut }
         ticks += machine.ticks
         for symbol in symbols.flatMap({ machine.sources(of: $0) }) {
             reached[symbol] = machine.watermark(of: symbol)?.nanoseconds
@@ -280,7 +293,7 @@ struct ProofSlice {
         }
         let live = machine.bars
         values.compare(
-            storedValues, with: machine.values, mended.values, isMended: { isMended($0) },
+            numbers.all, with: machine.values, mended.values, isMended: { isMended($0) },
             isOver: { $0.to <= min(storedBy, reached[$0.symbol] ?? Int64.min) })
         comparison.compare(
             Array(stored.values),
@@ -430,7 +443,7 @@ struct ProofRecount {
     struct Outcome {
         var live: [ProofKey: Bar] = [:]
         var mended: [ProofKey: Bar] = [:]
-        /// Of mended lines alone.
+        /// Counts mended lines alone.
         var values: [ProofValueKey: Int128] = [:]
     }
 

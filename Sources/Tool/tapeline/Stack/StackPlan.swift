@@ -127,7 +127,8 @@ struct StackPlan: Equatable, Sendable {
     }
 
     /// Returns the shipped configuration with the passwords, the users of further stores and of
-    /// groups that follow the tape, and the same permissions for the streams of this stack's namespace, as the file itself instructs.
+    /// groups that follow the tape, and the same permissions for the streams of this stack's
+    /// namespace, as the file itself instructs.
     func natsConfiguration(shipped: String) throws(ToolError) -> String {
         let followers = secrets.followers.keys.sorted { $0.text < $1.text }
         let shipped =

@@ -131,8 +131,8 @@ extension TraceReport {
         }
         return [what.filter { !$0.isEmpty }.joined(separator: "  ")]
             + [
-                "trace \(trace): packet \(packet.firstOrdinal) to \(packet.nextOrdinal - 1) of epoch "
-                    + "\(packet.epoch), message \(tick.packet.sequence)"
+                "trace \(trace): packet \(packet.firstOrdinal) to \(packet.nextOrdinal - 1) of "
+                    + "epoch \(packet.epoch), message \(tick.packet.sequence)"
             ]
             + TextTable.lines([["STEP", "AFTER", "TIME", ""]] + rows, numbers: [1])
             .map { "  \($0)" }

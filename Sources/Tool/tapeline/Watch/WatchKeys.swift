@@ -54,7 +54,7 @@ final class WatchKeys: Sendable {
         return count > 0 ? Self.key(bytes.prefix(count)) : nil
     }
 
-    /// Of several keys that came together the first counts.
+    /// The first of several keys that came together counts.
     static func key(_ bytes: ArraySlice<UInt8>) -> Key? {
         guard let first = bytes.first else { return nil }
         if first == 0x1b {

@@ -322,7 +322,7 @@ function draw() {
   put(element("at"), valuesAt(picture));
 }
 
-// One step for each time at which something of the picture became known, and one for now.
+// One step for each time at which something of the picture became known, and one for the newest.
 function showAsOf() {
   const field = element("as-of");
   const { moments } = drawn;

@@ -78,8 +78,8 @@ final class Collector: Sendable {
         audience = Audience(feed)
         desks = Desks(
             tape: TapeDesk(settings),
-            actions: ActionDesk(key: settings.actions, stack: settings.stack),
-            asked: AskDesk(settings.sql))
+            actions: ActionDesk(key: settings.rights.actions, stack: settings.stack),
+            asked: AskDesk(settings.rights.sql))
     }
 
     // MARK: threads

@@ -31,10 +31,10 @@ import Testing
     private final class Collector {
         let server: PythonServer
 
-        init(_ statuses: Int...) throws {
+        init(_ statuses: String...) throws {
             server = try PythonServer(
                 "\(ServerPrograms.checkout)/Tests/ObservabilityTests/collect_traces.py",
-                statuses.map { "\($0)" }, of: TraceCollectionTests.packages)
+                statuses, of: TraceCollectionTests.packages)
         }
 
         var environment: [String: String] {
@@ -101,7 +101,8 @@ import Testing
                     traces.read(
                         packet.header, $0,
                         PacketTraces.Reading(
-                            step, from: Self.after(30), to: Self.after(40), stored: Self.after(20)))
+                            step, from: Self.after(30), to: Self.after(40)),
+                        stored: Self.after(20))
                 }
             }
             traces.end()
@@ -139,7 +140,8 @@ import Testing
                 traces.read(
                     packet.header, $0,
                     PacketTraces.Reading(
-                        .store("store"), from: Self.after(30), to: end, stored: Self.after(20)))
+                        .store("store"), from: Self.after(30), to: end),
+                    stored: Self.after(20))
             }
         }
         let spans = try collector.spans(60)
@@ -149,6 +151,13 @@ import Testing
             spans["publish"]?.allSatisfy {
                 $0.at("attributes", "tapeline.computed") == .bool(true)
             } == true)
+        // They stand under the gateway, as its own ones do.
+        func services(_ name: String) -> Set<String?> {
+            Set((spans[name] ?? []).map { $0.at("service", "service.name")?.string })
+        }
+        #expect(services("receive") == ["provider-gateway"])
+        #expect(services("publish") == ["provider-gateway"])
+        #expect(services("write store") == ["store-writer"])
         #expect(traces.exporter.dropped.limit.value == 2)
     }
 
@@ -156,7 +165,7 @@ import Testing
         "a collector that is busy is asked again, one that refuses is not, and losses are counted",
         .enabled(if: obstacle == nil))
     func refusals() throws {
-        let collector = try Collector(503, 200, 400)
+        let collector = try Collector("503", "200", "400")
         let service = try Self.service(
             "provider-gateway",
             collector.environment.merging(["OTEL_TRACES_SAMPLER_ARG": "1"]) { $1 })
@@ -175,6 +184,64 @@ import Testing
 }
 
 extension TraceCollectionTests {
+    @Test(
+        "a collector that says when to ask again is not asked before", .enabled(if: obstacle == nil)
+    )
+    func retryAfter() throws {
+        let collector = try Collector("429:3", "200")
+        let service = try Self.service(
+            "provider-gateway",
+            collector.environment.merging(["OTEL_TRACES_SAMPLER_ARG": "1"]) { $1 })
+        let traces = try #require(try PacketTraces.begin(service.context, namespace: "md"))
+        traces.published(try packet().header, tickNanoseconds: nil, now: Self.after(22))
+        _ = try collector.spans(1)
+        traces.end()
+        let times = try #require(try collector.said()["times"]?.array?.compactMap(\.double))
+        #expect(times.count == 2 && times[1] - times[0] >= 2.9, "\(times)")
+        #expect(traces.exporter.sent.value == 1)
+    }
+
+    @Test("slow packets take no room of those that are late or refused")
+    func room() throws {
+        let service = try Self.service(
+            "operator-worker",
+            [
+                "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_TRACES_SAMPLER_ARG": "0",
+                "MDS_TRACE_SLOW": "1ms",
+            ])
+        let traces = try #require(try PacketTraces.begin(service.context, namespace: "md"))
+        let packet = try packet()
+        func read(_ reason: PacketTrace.Reason?) {
+            packet.withBytes {
+                traces.read(
+                    packet.header, $0,
+                    PacketTraces.Reading(
+                        .process, from: Self.after(30), to: Self.after(40), reason),
+                    stored: Self.after(20))
+            }
+        }
+        for _ in 0..<(PacketTraces.foundPerSecond + 3) { read(nil) }
+        read(.late(1))
+        read(.refused(1))
+        #expect(traces.exporter.dropped.limit.value == 3)
+        traces.end()
+    }
+
+    @Test("a packet whose spans were dropped has no trace for an exemplar")
+    func exemplar() throws {
+        let service = try Self.service(
+            "provider-gateway",
+            ["OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_TRACES_SAMPLER_ARG": "1"])
+        let traces = try #require(try PacketTraces.begin(service.context, namespace: "md"))
+        let header = try packet().header
+        let sent = traces.published(header, tickNanoseconds: 1, now: Self.after(22))
+        #expect(sent == TraceID(namespace: Checksum.of("md"), header))
+        traces.end()
+        // A queue that has ended takes as little as a full one.
+        let dropped = traces.published(header, tickNanoseconds: 1, now: Self.after(22))
+        #expect(dropped == nil)
+    }
+
     @Test("what has no room is dropped and counted, without a wait")
     func full() throws {
         let service = try Self.service("provider-gateway", [:])

@@ -6,8 +6,8 @@ internal import Synchronization
 /// What a service sends of its packets: a share of all, drawn by their ids, and those that it finds
 /// late, refused or slow. Any thread may call it. A service without a collector has none.
 package final class PacketTraces: Sendable {
-    /// The most packets that are sent in a second because something was found. A service that is
-    /// behind finds all of them slow.
+    /// The most packets that are sent in a second because they were slow, and the most because
+    /// something else was found. A service that is behind finds all of them slow.
     package static let foundPerSecond = 20
 
     private let namespace: UInt64
@@ -19,7 +19,8 @@ package final class PacketTraces: Sendable {
 
     private struct Found {
         var second: Int64 = 0
-        var count = 0
+        var slow = 0
+        var others = 0
     }
 
     /// How long a service that ends waits for the last spans. The exporter ends in time.
@@ -52,7 +53,7 @@ package final class PacketTraces: Sendable {
     }
 
     /// Notes a packet that was acknowledged just now. Its first tick came so long before; `nil`:
-    /// not known. Returns its trace if it is sent.
+    /// not known. Returns its trace if the exporter has it.
     @discardableResult
     package func published(
         _ header: PacketHeader, tickNanoseconds: Int64?, now: Timestamp
@@ -61,8 +62,9 @@ package final class PacketTraces: Sendable {
         let took = tickNanoseconds ?? now.nanoseconds(since: header.sendTime)
         let reason: PacketTrace.Reason? = took > settings.slowNanoseconds ? .slow : nil
         guard let trace = trace(header, now, reason) else { return nil }
-        exporter.send(trace.published(tickNanoseconds: tickNanoseconds, acknowledged: now))
-        return trace.id
+        let isSent = exporter.send(
+            trace.published(tickNanoseconds: tickNanoseconds, acknowledged: now))
+        return isSent ? trace.id : nil
     }
 
     /// What a reader has done with a packet.
@@ -70,26 +72,27 @@ package final class PacketTraces: Sendable {
         package let step: TraceStep
         package let start: Timestamp
         package let end: Timestamp
-        /// When the tape stored the packet; undefined: not known.
-        package let stored: Timestamp
         /// What was found; `nil`: nothing.
         package var reason: PacketTrace.Reason?
 
         package init(
-            _ step: TraceStep, from start: Timestamp, to end: Timestamp, stored: Timestamp,
+            _ step: TraceStep, from start: Timestamp, to end: Timestamp,
             _ reason: PacketTrace.Reason? = nil
         ) {
             self.step = step
             self.start = start
             self.end = end
-            self.stored = stored
             self.reason = reason
         }
     }
 
     /// Notes what a reader has done with a packet. It is slow when the end comes too long after the
-    /// packet was sealed.
-    package func read(_ header: PacketHeader, _ packet: RawSpan, _ reading: Reading) {
+    /// packet was sealed. `stored`: when the tape stored it, which is asked of those that are sent;
+    /// undefined: not known.
+    package func read(
+        _ header: PacketHeader, _ packet: RawSpan, _ reading: Reading,
+        stored: @autoclosure () -> Timestamp
+    ) {
         guard header.kind == .ticks, header.tickCount > 0 else { return }
         let took = reading.end.nanoseconds(since: header.sendTime)
         let isSlow = took > settings.slowNanoseconds
@@ -97,7 +100,7 @@ package final class PacketTraces: Sendable {
         guard let trace = trace(header, reading.end, reason) else { return }
         exporter.send(
             trace.read(
-                reading.step, from: reading.start, to: reading.end, stored: reading.stored, packet))
+                reading.step, from: reading.start, to: reading.end, stored: stored(), packet))
     }
 
     /// Returns the trace of a packet if it is to be sent.
@@ -106,18 +109,22 @@ package final class PacketTraces: Sendable {
     ) -> PacketTrace? {
         let id = TraceID(namespace: namespace, header)
         if let reason {
-            if mayFind(now) { return PacketTrace(id, header, reason) }
+            if mayFind(reason, now) { return PacketTrace(id, header, reason) }
             exporter.leaveOut()
         }
         return id.isSampled(settings.share) ? PacketTrace(id, header, nil) : nil
     }
 
-    private func mayFind(_ now: Timestamp) -> Bool {
+    private func mayFind(_ reason: PacketTrace.Reason, _ now: Timestamp) -> Bool {
         let second = now.nanoseconds / 1_000_000_000
         return found.withLock { found in
             if found.second != second { found = Found(second: second) }
-            found.count += 1
-            return found.count <= Self.foundPerSecond
+            if reason == .slow {
+                found.slow += 1
+                return found.slow <= Self.foundPerSecond
+            }
+            found.others += 1
+            return found.others <= Self.foundPerSecond
         }
     }
 }

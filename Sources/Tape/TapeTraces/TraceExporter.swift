@@ -13,6 +13,8 @@ package final class TraceExporter: Sendable {
     static let attemptsMax = 3
     private static let timeout = Duration.seconds(3)
     private static let pause = Duration.seconds(1)
+    /// The longest pause that a collector can ask for (`Retry-After`).
+    private static let pauseMax = Duration.seconds(30)
     private static let turn = Duration.milliseconds(250)
     /// How many turns a request may take when the service ends.
     private static let turnsAtEnd = 2
@@ -76,9 +78,12 @@ package final class TraceExporter: Sendable {
         metrics.watch(queue, as: "traces")
     }
 
-    /// Hands the spans of one packet over.
-    func send(_ spans: [Span]) {
-        if !queue.send(spans) { dropped.full.add(UInt64(spans.count)) }
+    /// Hands the spans of one packet over. Returns whether there was room.
+    @discardableResult
+    func send(_ spans: [Span]) -> Bool {
+        let isTaken = queue.send(spans)
+        if !isTaken { dropped.full.add(UInt64(spans.count)) }
+        return isTaken
     }
 
     /// Counts a packet that was left out, because too many were found.
@@ -115,17 +120,29 @@ package final class TraceExporter: Sendable {
     private func post(_ body: [UInt8]) -> String? {
         var problem = ""
         for attempt in 1...Self.attemptsMax {
+            var pause = Self.pause
             switch ask(body) {
             case .success(let answer) where (200..<300).contains(answer.status): return nil
             case .success(let answer):
                 problem = "status \(answer.status)"
                 guard Self.passing.contains(answer.status) else { return problem }
+                pause = min(answer.retryAfter ?? pause, Self.pauseMax)
             case .failure(let error): problem = "\(error)"
             }
-            if attempt == Self.attemptsMax || queue.isClosed { break }
-            if context.shutdown.wait(timeout: Self.pause) { break }
+            if attempt == Self.attemptsMax || !waits(pause) { break }
         }
         return problem
+    }
+
+    /// Returns whether it has waited so long; false: the service ends.
+    private func waits(_ pause: Duration) -> Bool {
+        var left = pause
+        while left > .zero {
+            let turn = min(left, Self.turn)
+            if queue.isClosed || context.shutdown.wait(timeout: turn) { return false }
+            left -= turn
+        }
+        return !queue.isClosed
     }
 
     private func ask(_ body: [UInt8]) -> Result<HTTPResponse, HTTPError> {

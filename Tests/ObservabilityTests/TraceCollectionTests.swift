@@ -23,8 +23,17 @@ import Testing
     ) throws -> TestService {
         let description = ServiceDescription(
             name: name, version: "1.0.0", summary: "Sends traces.",
-            keys: ConfigurationKey.logging + ConfigurationKey.tracing)
+            keys: ConfigurationKey.logging + ConfigurationKey.tracing,
+            rules: [TraceSettings.rule])
         return try TestService(description, environment)
+    }
+
+    /// Returns why a service does not start with these settings.
+    private static func refusal(_ settings: [String: String]) -> String {
+        do {
+            _ = try service("provider-gateway", settings)
+            return ""
+        } catch { return "\(error)" }
     }
 
     /// The collector, with the statuses of its first answers.
@@ -268,5 +277,79 @@ extension TraceCollectionTests {
         #expect(settings.url == "http://collector:4318/v1/traces")
         #expect(settings.service == "mine" && settings.share == 0.25)
         #expect(settings.slowNanoseconds == 1_000_000_000)
+        #expect(settings.timeout == .seconds(10) && settings.headers.isEmpty)
+    }
+
+    @Test("attributes are read as OpenTelemetry has them, and those that are set count")
+    func attributes() throws {
+        func attributes(_ text: String, name: String = "") throws -> [Span.Attribute] {
+            let service = try Self.service(
+                "provider-gateway",
+                [
+                    "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318",
+                    "OTEL_RESOURCE_ATTRIBUTES": text, "OTEL_SERVICE_NAME": name,
+                ])
+            return try #require(try TraceSettings(service.context.configuration))
+                .resource().attributes
+        }
+        let some = try attributes("service.name=a, deployment.environment = x%2Cy%3d1 ,host.name=h")
+        #expect(some.contains(Span.Attribute("service.name", .text("a"))))
+        #expect(some.contains(Span.Attribute("deployment.environment", .text("x,y=1"))))
+        #expect(
+            some.filter { $0.key == "host.name" } == [Span.Attribute("host.name", .text("h"))])
+        let named = try attributes("service.name=a", name: "b")
+        #expect(
+            named.filter { $0.key == "service.name" }
+                == [Span.Attribute("service.name", .text("b"))])
+        for wrong in ["a", "=b", "a=%4", "a=%zz", "a=%ff"] {
+            #expect(throws: ServiceRefused.self, "\(wrong)") { try attributes(wrong) }
+        }
+    }
+
+    @Test("a wrong share is a complaint beside a collector that is named")
+    func wrongShare() {
+        let said = Self.refusal([
+            "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318",
+            "OTEL_TRACES_SAMPLER_ARG": "2",
+        ])
+        #expect(said.contains("OTEL_TRACES_SAMPLER_ARG"), "\(said)")
+    }
+
+    @Test("no complaint shows a header or an address, which may have a key")
+    func secrets() throws {
+        for settings in [
+            ["OTEL_EXPORTER_OTLP_ENDPOINT": "http://me:hush@collector:4318"],
+            ["OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318/?key=hush"],
+            [
+                "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318",
+                "OTEL_EXPORTER_OTLP_HEADERS": "hush",
+            ],
+            [
+                "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318",
+                "OTEL_EXPORTER_OTLP_HEADERS": "hush=",
+            ],
+        ] {
+            let said = Self.refusal(settings)
+            #expect(said.contains("OTEL_EXPORTER_OTLP_") && !said.contains("hush"), "\(said)")
+        }
+    }
+
+    @Test("headers reach the collector, and no line of the log", .enabled(if: obstacle == nil))
+    func headers() throws {
+        let collector = try Collector("401")
+        let service = try Self.service(
+            "provider-gateway",
+            collector.environment.merging([
+                "OTEL_TRACES_SAMPLER_ARG": "1",
+                "OTEL_EXPORTER_OTLP_HEADERS": "authorization=Bearer%20hush, x-tenant = one",
+            ]) { $1 })
+        let traces = try #require(try PacketTraces.begin(service.context, namespace: "md"))
+        traces.published(try packet().header, tickNanoseconds: nil, now: Self.after(22))
+        traces.end()
+        let headers = try #require(try collector.said()["headers"]?.array?.first)
+        #expect(headers["authorization"]?.string == "Bearer hush")
+        #expect(headers["x-tenant"]?.string == "one")
+        #expect(service.log.count(of: "traces.refused") == 1)
+        #expect(!"\(service.log.lines)".contains("hush"))
     }
 }

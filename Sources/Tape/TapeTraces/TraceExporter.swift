@@ -11,7 +11,6 @@ package final class TraceExporter: Sendable {
     static let tracesPerRequest = 256
     /// How often a request is tried.
     static let attemptsMax = 3
-    private static let timeout = Duration.seconds(3)
     private static let pause = Duration.seconds(1)
     /// The longest pause that a collector can ask for (`Retry-After`).
     private static let pauseMax = Duration.seconds(30)
@@ -20,9 +19,10 @@ package final class TraceExporter: Sendable {
     private static let turnsAtEnd = 2
     /// The statuses after which OTLP lets a client try again.
     private static let passing: Set<Int> = [429, 502, 503, 504]
-    private static let headers = [HTTPHeader("content-type", "application/x-protobuf")]
+    private static let type = HTTPHeader("content-type", "application/x-protobuf")
 
     private let url: HTTPURL
+    private let headers: [HTTPHeader]
     private let resource: SpanMessage.Resource
     private let queue = Mailbox<[Span]>(capacity: TraceExporter.tracesMax)
     private let client: HTTPClient
@@ -55,18 +55,14 @@ package final class TraceExporter: Sendable {
 
     package init(_ settings: TraceSettings, _ context: ServiceContext) throws {
         guard let url = HTTPURL(settings.url) else {
-            throw SettingsError("OTEL_EXPORTER_OTLP_ENDPOINT: \(settings.url) is no address")
+            throw SettingsError("OTEL_EXPORTER_OTLP_ENDPOINT is no address of HTTP")
         }
         self.url = url
         self.context = context
-        resource = SpanMessage.Resource(
-            [
-                Span.Attribute("service.name", .text(settings.service)),
-                Span.Attribute("service.version", .text(ProductVersion.text)),
-                Span.Attribute("host.name", .text(HostName.own)),
-            ], scope: "tapeline", version: ProductVersion.text)
+        headers = settings.headers + [Self.type]
+        resource = settings.resource()
         var configuration = HTTPConfiguration()
-        configuration.requestTimeout = Self.timeout
+        configuration.requestTimeout = settings.timeout
         configuration.requestsPerServerMax = 1
         let outcomes = Mailbox<Void>(capacity: 1)
         self.outcomes = outcomes
@@ -147,7 +143,7 @@ package final class TraceExporter: Sendable {
 
     private func ask(_ body: [UInt8]) -> Result<HTTPResponse, HTTPError> {
         do throws(HTTPError) {
-            let id = try client.request(HTTPRequest(url, headers: Self.headers, body: body))
+            let id = try client.request(HTTPRequest(url, headers: headers, body: body))
             var woken: [Void] = []
             var turnsAtEnd = 0
             // The client ends each request in time.

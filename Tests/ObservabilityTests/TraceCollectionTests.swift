@@ -229,7 +229,7 @@ extension TraceCollectionTests {
                     stored: Self.after(20))
             }
         }
-        for _ in 0..<(PacketTraces.foundPerSecond + 3) { read(nil) }
+        for _ in 0..<(TraceChoice.foundPerSecond + 3) { read(nil) }
         read(.late(1))
         read(.refused(1))
         #expect(traces.exporter.dropped.limit.value == 3)

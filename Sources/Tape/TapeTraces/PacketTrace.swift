@@ -4,7 +4,7 @@ package import TapeCodec
 
 /// The spans of one packet, as one service knows them: its own, and where it has found something
 /// wrong those of the others, computed from the packet. Pure.
-package struct PacketTrace {
+package struct PacketTrace: Sendable {
     /// Why a service sends a trace that was not drawn.
     package enum Reason: Equatable, Sendable {
         /// A tick came too late for its bar.

@@ -19,7 +19,7 @@ package final class TraceExporter: Sendable {
     private static let turnsAtEnd = 2
     /// The statuses after which OTLP lets a client try again.
     private static let passing: Set<Int> = [429, 502, 503, 504]
-    private static let type = HTTPHeader("content-type", "application/x-protobuf")
+    private static let contentType = HTTPHeader("content-type", "application/x-protobuf")
 
     private let url: HTTPURL
     private let headers: [HTTPHeader]
@@ -59,7 +59,7 @@ package final class TraceExporter: Sendable {
         }
         self.url = url
         self.context = context
-        headers = settings.headers + [Self.type]
+        headers = settings.headers + [Self.contentType]
         resource = settings.resource()
         var configuration = HTTPConfiguration()
         configuration.requestTimeout = settings.timeout
@@ -99,12 +99,9 @@ package final class TraceExporter: Sendable {
                 continue
             }
             let spans = traces.flatMap { $0 }
-            let problem = post(SpanMessage.bytes(spans, of: resource))
-            if problem == nil {
-                sent.add(UInt64(spans.count))
-            } else {
-                dropped.refused.add(UInt64(spans.count))
-            }
+            let (refused, problem) = outcome(of: spans)
+            sent.add(UInt64(spans.count) - refused)
+            dropped.refused.add(refused)
             if let problem, isWell { context.telemetry.emit(.tracesRefused(reason: problem)) }
             isWell = problem == nil
             // A service that ends waits for no collector.
@@ -112,22 +109,41 @@ package final class TraceExporter: Sendable {
         }
     }
 
-    /// Returns why the collector has not taken it, after several attempts; `nil`: it has.
-    private func post(_ body: [UInt8]) -> String? {
+    /// Posts spans. Returns how many the collector has not taken, and why; `nil`: it took all.
+    private func outcome(of spans: [Span]) -> (refused: UInt64, problem: String?) {
+        let count = UInt64(spans.count)
+        switch post(SpanMessage.bytes(spans, of: resource)) {
+        case .success(let answer):
+            let refused = min(CollectorAnswer.refused(answer.body), count)
+            return (refused, refused == 0 ? nil : "it took \(count - refused) of \(count) spans")
+        case .failure(let failure): return (count, failure.problem)
+        }
+    }
+
+    /// Why the collector has not answered well.
+    private struct Failure: Error {
+        let problem: String
+    }
+
+    /// Returns the collector's good answer, or why there is none after several attempts.
+    private func post(_ body: [UInt8]) -> Result<HTTPResponse, Failure> {
         var problem = ""
         for attempt in 1...Self.attemptsMax {
             var pause = Self.pause
             switch ask(body) {
-            case .success(let answer) where (200..<300).contains(answer.status): return nil
+            case .success(let answer) where (200..<300).contains(answer.status):
+                return .success(answer)
             case .success(let answer):
                 problem = "status \(answer.status)"
-                guard Self.passing.contains(answer.status) else { return problem }
+                guard Self.passing.contains(answer.status) else {
+                    return .failure(Failure(problem: problem))
+                }
                 pause = min(answer.retryAfter ?? pause, Self.pauseMax)
             case .failure(let error): problem = "\(error)"
             }
             if attempt == Self.attemptsMax || !waits(pause) { break }
         }
-        return problem
+        return .failure(Failure(problem: problem))
     }
 
     /// Returns whether it has waited so long; false: the service ends.

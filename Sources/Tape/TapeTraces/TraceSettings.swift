@@ -48,9 +48,9 @@ package struct TraceSettings: Sendable {
         attributes = try Self.pairs(
             configuration.optionalText("OTEL_RESOURCE_ATTRIBUTES") ?? "",
             of: "OTEL_RESOURCE_ATTRIBUTES")
+        let named = attributes.last { $0.key == "service.name" }?.value
         service =
-            configuration.optionalText("OTEL_SERVICE_NAME")
-            ?? attributes.last { $0.key == "service.name" }?.value ?? configuration.service
+            configuration.optionalText("OTEL_SERVICE_NAME") ?? named ?? configuration.service
         share = configuration.real("OTEL_TRACES_SAMPLER_ARG")
         slowNanoseconds = configuration.duration("MDS_TRACE_SLOW").clampedNanoseconds
     }
@@ -89,10 +89,10 @@ package struct TraceSettings: Sendable {
     }
 
     private static func decoded(_ text: Substring) -> String? {
-        let space = { (character: Character) in character == " " }
-        let trimmed = String(text.drop(while: space).reversed().drop(while: space).reversed())
+        var trimmed = text.drop { $0 == " " }
+        while trimmed.last == " " { trimmed.removeLast() }
         var bytes: [UInt8] = []
-        var rest = Substring(trimmed).utf8
+        var rest = trimmed.utf8
         while let byte = rest.popFirst() {
             guard byte == UInt8(ascii: "%") else {
                 bytes.append(byte)

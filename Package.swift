@@ -654,9 +654,10 @@ let package = Package(
             uses: ["CBareBars", "OperatorGraph", "StreamCore", "TestSupport"] + codec,
             beside: ["foreign_engines.py"]),
         benchmark("TapeCodecBenchmark", uses: codec),
-        // For `.ci/packet-instructions.py`: pure modules alone, so that its build is quick.
+        // For `.ci/packet-instructions.py`: few modules, so that its build is quick.
         .executableTarget(
-            name: "PacketInstructions", dependencies: tape + ["OperatorGraph", "StreamCore"],
+            name: "PacketInstructions",
+            dependencies: tape + ["OperatorGraph", "ServiceRuntime", "StreamCore", "TapeTraces"],
             path: "Benchmarks/PacketInstructions", exclude: ["bounds.json"],
             swiftSettings: strict),
         // A C program on libnats alone, and our own against it.

@@ -2,14 +2,16 @@ internal import Glibc
 import MarketModel
 import OperatorGraph
 import Primitives
+import ServiceRuntime
 import StreamCore
 import TapeCodec
 import TapeProtocol
+import TapeTraces
 
 /// Takes packets of one trade through one pure part, for `.ci/packet-instructions.py`, which counts
 /// the instructions. The packets of `join` and `filters` hold ten quotes before the trade.
 ///
-///     PacketInstructions build|publish|read|compute|join|filters COUNT
+///     PacketInstructions build|publish|read|compute|traces|join|filters COUNT
 ///
 /// All packets are made first, whatever COUNT is. So the difference between two runs with different
 /// counts is only the part's own work on the packets between.
@@ -34,7 +36,8 @@ struct PacketInstructions {
             else {
                 throw Unusable(
                     description: "name a part and 1 to \(packetsMax) packets: "
-                        + "PacketInstructions build|publish|read|compute|join|filters COUNT")
+                        + "PacketInstructions build|publish|read|compute|traces|join|filters COUNT"
+                )
             }
             let isOfQuotes = ["join", "filters"].contains(words[1])
             let packets = try packets(quotes: isOfQuotes ? quotesOfTrade : 0)
@@ -43,6 +46,11 @@ struct PacketInstructions {
             case "publish": try publish(packets, count)
             case "read": try read(packets, count)
             case "compute": try compute(packets, count, [])
+            case "traces":
+                try compute(
+                    packets, count, [],
+                    traces: TraceChoice(
+                        namespace: "bench", share: 0.001, slowNanoseconds: .max))
             case "join": try compute(packets, count, [join])
             case "filters": try compute(packets, count, filters)
             default: throw Unusable(description: "there is no part \(words[1])")
@@ -196,9 +204,13 @@ struct PacketInstructions {
     ]
 
     /// From a packet to the windows of its trade, in three series, behind the first of these nodes.
+    /// `traces`: as in a service with a collector; `nil`: without one.
     private static func compute(
-        _ packets: [SealedPacket], _ count: Int, _ nodes: [GraphNode]
+        _ packets: [SealedPacket], _ count: Int, _ nodes: [GraphNode],
+        traces: TraceChoice? = nil
     ) throws(Unusable) {
+        let clock = SystemClock()
+        var spanBytes = 0
         do {
             let rule = BarRule(series: try BarSeriesSet(["1s", "1m", "1h"]))
             let bars = GraphNode(
@@ -209,12 +221,35 @@ struct PacketInstructions {
             var output = GraphOutput()
             for number in 0..<count {
                 let header = packets[number].header
+                let begun = traces.map { _ in clock.now() }
                 let isTaken = packets[number].withBytes { machine.take(header, $0, into: &output) }
                 guard isTaken else { throw Unusable(description: "a packet was not taken") }
+                if let traces, let begun {
+                    spanBytes += trace(packets[number], since: begun, to: clock.now(), traces)
+                }
                 output.removeAll()
             }
         } catch {
             throw Unusable(description: "\(error)")
+        }
+        if traces != nil { print("\(spanBytes) bytes of spans") }
+    }
+
+    /// Returns how many bytes go to a collector because of a packet.
+    private static func trace(
+        _ packet: SealedPacket, since start: Timestamp, to end: Timestamp,
+        _ traces: TraceChoice
+    ) -> Int {
+        let took = end.nanoseconds(since: packet.header.sendTime)
+        switch traces.verdict(packet.header, took: took, nil, now: end) {
+        case .pass, .leaveOut: return 0
+        case .send(let trace):
+            let spans = packet.withBytes {
+                trace.read(.process, from: start, to: end, stored: .undefined, $0)
+            }
+            return SpanMessage.bytes(
+                spans, of: SpanMessage.Resource([], scope: "bench", version: "1")
+            ).count
         }
     }
 }

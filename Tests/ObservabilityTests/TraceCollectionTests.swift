@@ -23,18 +23,27 @@ import Testing
     ) throws -> TestService {
         let description = ServiceDescription(
             name: name, version: "1.0.0", summary: "Sends traces.",
-            keys: ConfigurationKey.logging + ConfigurationKey.tracing)
+            keys: ConfigurationKey.logging + ConfigurationKey.tracing,
+            rules: [TraceSettings.rule])
         return try TestService(description, environment)
+    }
+
+    /// Returns why a service does not start with these settings.
+    private static func refusal(_ settings: [String: String]) -> String {
+        do {
+            _ = try service("provider-gateway", settings)
+            return ""
+        } catch { return "\(error)" }
     }
 
     /// The collector, with the statuses of its first answers.
     private final class Collector {
         let server: PythonServer
 
-        init(_ statuses: Int...) throws {
+        init(_ statuses: String...) throws {
             server = try PythonServer(
                 "\(ServerPrograms.checkout)/Tests/ObservabilityTests/collect_traces.py",
-                statuses.map { "\($0)" }, of: TraceCollectionTests.packages)
+                statuses, of: TraceCollectionTests.packages)
         }
 
         var environment: [String: String] {
@@ -101,7 +110,8 @@ import Testing
                     traces.read(
                         packet.header, $0,
                         PacketTraces.Reading(
-                            step, from: Self.after(30), to: Self.after(40), stored: Self.after(20)))
+                            step, from: Self.after(30), to: Self.after(40)),
+                        stored: Self.after(20))
                 }
             }
             traces.end()
@@ -139,7 +149,8 @@ import Testing
                 traces.read(
                     packet.header, $0,
                     PacketTraces.Reading(
-                        .store("store"), from: Self.after(30), to: end, stored: Self.after(20)))
+                        .store("store"), from: Self.after(30), to: end),
+                    stored: Self.after(20))
             }
         }
         let spans = try collector.spans(60)
@@ -149,6 +160,13 @@ import Testing
             spans["publish"]?.allSatisfy {
                 $0.at("attributes", "tapeline.computed") == .bool(true)
             } == true)
+        // They stand under the gateway, as its own ones do.
+        func services(_ name: String) -> Set<String?> {
+            Set((spans[name] ?? []).map { $0.at("service", "service.name")?.string })
+        }
+        #expect(services("receive") == ["provider-gateway"])
+        #expect(services("publish") == ["provider-gateway"])
+        #expect(services("write store") == ["store-writer"])
         #expect(traces.exporter.dropped.limit.value == 2)
     }
 
@@ -156,7 +174,7 @@ import Testing
         "a collector that is busy is asked again, one that refuses is not, and losses are counted",
         .enabled(if: obstacle == nil))
     func refusals() throws {
-        let collector = try Collector(503, 200, 400)
+        let collector = try Collector("503", "200", "400")
         let service = try Self.service(
             "provider-gateway",
             collector.environment.merging(["OTEL_TRACES_SAMPLER_ARG": "1"]) { $1 })
@@ -175,6 +193,64 @@ import Testing
 }
 
 extension TraceCollectionTests {
+    @Test(
+        "a collector that says when to ask again is not asked before", .enabled(if: obstacle == nil)
+    )
+    func retryAfter() throws {
+        let collector = try Collector("429:3", "200")
+        let service = try Self.service(
+            "provider-gateway",
+            collector.environment.merging(["OTEL_TRACES_SAMPLER_ARG": "1"]) { $1 })
+        let traces = try #require(try PacketTraces.begin(service.context, namespace: "md"))
+        traces.published(try packet().header, tickNanoseconds: nil, now: Self.after(22))
+        _ = try collector.spans(1)
+        traces.end()
+        let times = try #require(try collector.said()["times"]?.array?.compactMap(\.double))
+        #expect(times.count == 2 && times[1] - times[0] >= 2.9, "\(times)")
+        #expect(traces.exporter.sent.value == 1)
+    }
+
+    @Test("slow packets take no room of those that are late or refused")
+    func room() throws {
+        let service = try Self.service(
+            "operator-worker",
+            [
+                "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_TRACES_SAMPLER_ARG": "0",
+                "MDS_TRACE_SLOW": "1ms",
+            ])
+        let traces = try #require(try PacketTraces.begin(service.context, namespace: "md"))
+        let packet = try packet()
+        func read(_ reason: PacketTrace.Reason?) {
+            packet.withBytes {
+                traces.read(
+                    packet.header, $0,
+                    PacketTraces.Reading(
+                        .process, from: Self.after(30), to: Self.after(40), reason),
+                    stored: Self.after(20))
+            }
+        }
+        for _ in 0..<(TraceChoice.foundPerSecond + 3) { read(nil) }
+        read(.late(1))
+        read(.refused(1))
+        #expect(traces.exporter.dropped.limit.value == 3)
+        traces.end()
+    }
+
+    @Test("a packet whose spans were dropped has no trace for an exemplar")
+    func exemplar() throws {
+        let service = try Self.service(
+            "provider-gateway",
+            ["OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_TRACES_SAMPLER_ARG": "1"])
+        let traces = try #require(try PacketTraces.begin(service.context, namespace: "md"))
+        let header = try packet().header
+        let sent = traces.published(header, tickNanoseconds: 1, now: Self.after(22))
+        #expect(sent == TraceID(namespace: Checksum.of("md"), header))
+        traces.end()
+        // A queue that has ended takes as little as a full one.
+        let dropped = traces.published(header, tickNanoseconds: 1, now: Self.after(22))
+        #expect(dropped == nil)
+    }
+
     @Test("what has no room is dropped and counted, without a wait")
     func full() throws {
         let service = try Self.service("provider-gateway", [:])
@@ -201,5 +277,79 @@ extension TraceCollectionTests {
         #expect(settings.url == "http://collector:4318/v1/traces")
         #expect(settings.service == "mine" && settings.share == 0.25)
         #expect(settings.slowNanoseconds == 1_000_000_000)
+        #expect(settings.timeout == .seconds(10) && settings.headers.isEmpty)
+    }
+
+    @Test("attributes are read as OpenTelemetry has them, and those that are set count")
+    func attributes() throws {
+        func attributes(_ text: String, name: String = "") throws -> [Span.Attribute] {
+            let service = try Self.service(
+                "provider-gateway",
+                [
+                    "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318",
+                    "OTEL_RESOURCE_ATTRIBUTES": text, "OTEL_SERVICE_NAME": name,
+                ])
+            return try #require(try TraceSettings(service.context.configuration))
+                .resource().attributes
+        }
+        let some = try attributes("service.name=a, deployment.environment = x%2Cy%3d1 ,host.name=h")
+        #expect(some.contains(Span.Attribute("service.name", .text("a"))))
+        #expect(some.contains(Span.Attribute("deployment.environment", .text("x,y=1"))))
+        #expect(
+            some.filter { $0.key == "host.name" } == [Span.Attribute("host.name", .text("h"))])
+        let named = try attributes("service.name=a", name: "b")
+        #expect(
+            named.filter { $0.key == "service.name" }
+                == [Span.Attribute("service.name", .text("b"))])
+        for wrong in ["a", "=b", "a=%4", "a=%zz", "a=%ff"] {
+            #expect(throws: ServiceRefused.self, "\(wrong)") { try attributes(wrong) }
+        }
+    }
+
+    @Test("a wrong share is a complaint beside a collector that is named")
+    func wrongShare() {
+        let said = Self.refusal([
+            "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318",
+            "OTEL_TRACES_SAMPLER_ARG": "2",
+        ])
+        #expect(said.contains("OTEL_TRACES_SAMPLER_ARG"), "\(said)")
+    }
+
+    @Test("no complaint shows a header or an address, which may have a key")
+    func secrets() throws {
+        for settings in [
+            ["OTEL_EXPORTER_OTLP_ENDPOINT": "http://me:hush@collector:4318"],
+            ["OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318/?key=hush"],
+            [
+                "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318",
+                "OTEL_EXPORTER_OTLP_HEADERS": "hush",
+            ],
+            [
+                "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318",
+                "OTEL_EXPORTER_OTLP_HEADERS": "hush=",
+            ],
+        ] {
+            let said = Self.refusal(settings)
+            #expect(said.contains("OTEL_EXPORTER_OTLP_") && !said.contains("hush"), "\(said)")
+        }
+    }
+
+    @Test("headers reach the collector, and no line of the log", .enabled(if: obstacle == nil))
+    func headers() throws {
+        let collector = try Collector("401")
+        let service = try Self.service(
+            "provider-gateway",
+            collector.environment.merging([
+                "OTEL_TRACES_SAMPLER_ARG": "1",
+                "OTEL_EXPORTER_OTLP_HEADERS": "authorization=Bearer%20hush, x-tenant = one",
+            ]) { $1 })
+        let traces = try #require(try PacketTraces.begin(service.context, namespace: "md"))
+        traces.published(try packet().header, tickNanoseconds: nil, now: Self.after(22))
+        traces.end()
+        let headers = try #require(try collector.said()["headers"]?.array?.first)
+        #expect(headers["authorization"]?.string == "Bearer hush")
+        #expect(headers["x-tenant"]?.string == "one")
+        #expect(service.log.count(of: "traces.refused") == 1)
+        #expect(!"\(service.log.lines)".contains("hush"))
     }
 }

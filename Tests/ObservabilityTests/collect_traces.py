@@ -1,17 +1,19 @@
 """A collector of OpenTelemetry: reads requests of OTLP over HTTP with the messages of opentelemetry-proto.
 
-collect_traces.py STATUS...: prints {"port": ...}. The first requests get these statuses, later ones 200. GET returns
-all spans that got 200 as JSON, with the attributes of their resource, and all statuses so far.
+collect_traces.py STATUS[:SECONDS]...: prints {"port": ...}. The first requests get these statuses, with SECONDS as
+Retry-After, later ones 200. GET returns all spans that got 200 as JSON, with the attributes of their resource, and
+all statuses so far, with their times.
 """
 
 import http.server
 import json
 import sys
+import time
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-STATUSES = [int(word) for word in sys.argv[1:]]
-SEEN = {"spans": [], "statuses": []}
+STATUSES = [word.partition(":")[::2] for word in sys.argv[1:]]
+SEEN = {"spans": [], "statuses": [], "times": [], "headers": []}
 
 
 def plain(attributes):
@@ -35,18 +37,23 @@ class Collector(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers["content-length"]))
         is_otlp = self.path == "/v1/traces" and self.headers["content-type"] == "application/x-protobuf"
-        status = STATUSES.pop(0) if STATUSES else 200 if is_otlp else 404
+        status, after = STATUSES.pop(0) if STATUSES else ("200" if is_otlp else "404", "")
+        status = int(status)
         spans = list(read(body))
         SEEN["statuses"].append(status)
+        SEEN["times"].append(time.monotonic())
+        SEEN["headers"].append({name.lower(): value for name, value in self.headers.items()})
         if status == 200:
             SEEN["spans"] += spans
-        self.answer(status, b"")
+        self.answer(status, b"", after)
 
     def do_GET(self):
         self.answer(200, json.dumps(SEEN).encode())
 
-    def answer(self, status, body):
+    def answer(self, status, body, after=""):
         self.send_response(status)
+        if after:
+            self.send_header("retry-after", after)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

@@ -110,7 +110,7 @@ class Same(unittest.TestCase):
                 self.same(by_helm, kustomized(CHART / "overlays" / name))
 
     def test_every_source_and_component_in_another_namespace(self):
-        ours = ["alerts", "actions", "clickhouse", "questdb"]
+        ours = ["alerts", "actions", "traces", "clickhouse", "questdb"]
         last = ["production", "cloudnative-pg", "new-generation"]
         tried = set()
         for of, scaling in (("production-keda", ["keda"]), ("production-hpa", ["hpa"]),

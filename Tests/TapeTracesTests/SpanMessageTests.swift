@@ -36,6 +36,24 @@ struct SpanMessageTests {
         #expect(SpanMessage.bytes([span], of: resource) == wanted.flatMap { $0 })
     }
 
+    @Test("what was computed in the gateway's place stands under its service")
+    func computed() {
+        let time = Timestamp(nanoseconds: 1)
+        let span = Span(.publish, of: TraceID(high: 1, low: 2), from: time, to: time)
+        func services(_ spans: [Span]) -> [Bool] {
+            let bytes = SpanMessage.bytes(
+                spans,
+                of: SpanMessage.Resource(
+                    [Span.Attribute("service.name", .text("writer"))], scope: "s", version: "1"))
+            return ["writer", "provider-gateway"].map { name in
+                bytes.indices.contains { bytes[$0...].starts(with: name.utf8) }
+            }
+        }
+        #expect(services([span]) == [true, false])
+        #expect(services([span.computed()]) == [false, true])
+        #expect(services([span, span.computed()]) == [true, true])
+    }
+
     @Test("a span has its parent after its own id")
     func parent() {
         let trace = TraceID(high: 1, low: 2)

@@ -55,8 +55,29 @@ import Testing
         try BustedRowsTests().stopAndAudit(scene)
     }
 
+    /// The spans of one packet in the collector.
+    private func spans(
+        of tick: String, in collector: PythonServer, _ scene: BustedRowsTests.Scene
+    ) throws -> [String: [JSONValue]] {
+        let id = try #require(try trace([tick], on: scene.bench).said["trace_id"]?.string)
+        var found: [String: [JSONValue]] = [:]
+        let isThere = try eventually(within: 60) {
+            let answer = try HTTPProbe.get(
+                host: "127.0.0.1", port: collector.port(), path: "/", timeout: .seconds(10))
+            let spans = try JSONValue.parse(answer.body)["spans"]?.array ?? []
+            found = Dictionary(
+                grouping: spans.filter { $0["trace"]?.string == id },
+                by: { $0["name"]?.string ?? "" })
+            return ["receive", "publish", "process", "write store"].allSatisfy {
+                found[$0] != nil
+            }
+        }
+        #expect(isThere, "\(found.keys.sorted())")
+        return found
+    }
+
     @Test(
-        "worker and writer send their spans under the id that the command prints",
+        "the whole trace of a slow and a late tick arrives, under the id that the command prints",
         .enabled(if: PythonServer.obstacle(of: "trace-readers") == nil))
     func collected() throws {
         let collector = try PythonServer(
@@ -66,24 +87,58 @@ import Testing
             "collected",
             [
                 "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:\(collector.port())",
-                "OTEL_TRACES_SAMPLER_ARG": "1",
+                // None is drawn. Packets that were sealed in 2023 are slow.
+                "OTEL_TRACES_SAMPLER_ARG": "0",
             ])
         scene.trade(0)
         try scene.publish(reached: 60)
         try scene.expect("1s", second: 0, "1 100 100 100 1 closed 0 0 0")
+        // The second is over.
+        scene.trade(1)
+        try scene.publish(reached: 61)
         let partition = scene.bench.tape.names.partition(of: try #require(Symbol("AAPL")))
-        let said = try trace(["test/\(partition)/1"], on: scene.bench).said
-        let id = try #require(said["trace_id"]?.string)
-        var names: Set<String> = []
-        let isThere = try eventually(within: 60) {
-            let answer = try HTTPProbe.get(
-                host: "127.0.0.1", port: collector.port(), path: "/", timeout: .seconds(10))
-            let spans = try JSONValue.parse(answer.body)["spans"]?.array ?? []
-            names = Set(
-                spans.filter { $0["trace"]?.string == id }.compactMap { $0["name"]?.string })
-            return names.isSuperset(of: ["process", "write store"])
+        let slow = try spans(of: "test/\(partition)/1", in: collector, scene)
+        for name in ["receive", "publish"] {
+            let computed = try #require(
+                slow[name]?.first { $0.at("attributes", "tapeline.computed") == .bool(true) })
+            #expect(computed.at("service", "service.name")?.string == "provider-gateway")
         }
-        #expect(isThere, "\(names)")
+        #expect(
+            slow["process"]?.first?.at("service", "service.name")?.string == "operator-worker")
+        let written = try #require(slow["write store"]?.first)
+        #expect(written.at("service", "service.name")?.string == "store-writer")
+        #expect(written.at("attributes", "tapeline.slow") == .bool(true))
+        let late = try spans(of: "test/\(partition)/2", in: collector, scene)
+        #expect(late["process"]?.first?.at("attributes", "tapeline.late")?.int == 1)
         try BustedRowsTests().stopAndAudit(scene)
+    }
+
+    @Test(
+        "the whole trace of a tick arrives whose row the database refuses",
+        .enabled(if: PythonServer.obstacle(of: "trace-readers") == nil))
+    func refused() throws {
+        let collector = try PythonServer(
+            "\(ServerPrograms.checkout)/Tests/ObservabilityTests/collect_traces.py",
+            of: "trace-readers")
+        var scene = try BustedRowsTests.Scene(
+            "refused",
+            [
+                "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:\(collector.port())",
+                "OTEL_TRACES_SAMPLER_ARG": "0",
+            ])
+        _ = try scene.bench.query(
+            "ALTER TABLE trade_rows ADD CONSTRAINT no_poison CHECK (price <> 666)")
+        scene.trade(0, price: 666)
+        try scene.publish(reached: 60)
+        let partition = scene.bench.tape.names.partition(of: try #require(Symbol("AAPL")))
+        let refused = try spans(of: "test/\(partition)/1", in: collector, scene)
+        let written = try #require(refused["write store"]?.first)
+        #expect(written.at("attributes", "tapeline.refused")?.int == 1)
+        // `STATUS_CODE_ERROR`
+        #expect(written["status"]?.int == 2)
+        #expect(
+            refused["publish"]?.first?.at("service", "service.name")?.string == "provider-gateway")
+        #expect(scene.worker.stop() == 0, "\(scene.worker.log.suffix(800))")
+        try scene.writer.stop()
     }
 }

@@ -81,6 +81,7 @@ import Testing
     func refused() {
         for (setting, words) in [
             ("ALERTS_WEBHOOK=https://x/secret", "would show in the list of processes"),
+            ("OTEL_EXPORTER_OTLP_HEADERS=a=secret", "would show in the list of processes"),
             ("ALERTS_WATCHDOG=https://x/secret", "ALERTS_WATCHDOG_FILE="),
             ("ALERTS_RECEVIER=/x", "no setting of a service"),
         ] {

@@ -36,7 +36,7 @@ package struct HTTPRequest: Sendable {
     ]
 
     /// Throws when a header cannot be sent as it is.
-    func check() throws(HTTPError) {
+    package func check() throws(HTTPError) {
         var bytes = 0
         for header in headers {
             bytes += header.name.utf8.count + header.value.utf8.count

@@ -4,7 +4,7 @@ package import TapeCodec
 
 /// The spans of one packet, as one service knows them: its own, and where it has found something
 /// wrong those of the others, computed from the packet. Pure.
-package struct PacketTrace {
+package struct PacketTrace: Sendable {
     /// Why a service sends a trace that was not drawn.
     package enum Reason: Equatable, Sendable {
         /// A tick came too late for its bar.
@@ -45,16 +45,15 @@ package struct PacketTrace {
     ) -> [Span] {
         let read = own(step, from: start, to: end)
         guard reason != nil else { return [read] }
-        let computed = Span.Attribute("tapeline.computed", .flag(true))
         var spans: [Span] = []
         let received = Self.firstReceived(packet)
         if received.isDefined {
             spans.append(
-                Span(.receive, of: id, from: received, to: header.sendTime, place + [computed]))
+                Span(.receive, of: id, from: received, to: header.sendTime, place).computed())
         }
         if stored.isDefined {
             spans.append(
-                Span(.publish, of: id, from: header.sendTime, to: stored, place + [computed]))
+                Span(.publish, of: id, from: header.sendTime, to: stored, place).computed())
         }
         return spans + [read]
     }

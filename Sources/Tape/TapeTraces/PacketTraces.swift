@@ -1,26 +1,14 @@
 package import Primitives
 package import ServiceRuntime
 package import TapeCodec
-internal import Synchronization
 
 /// What a service sends of its packets: a share of all, drawn by their ids, and those that it finds
 /// late, refused or slow. Any thread may call it. A service without a collector has none.
 package final class PacketTraces: Sendable {
-    /// The most packets that are sent in a second because something was found. A service that is
-    /// behind finds all of them slow.
-    package static let foundPerSecond = 20
-
-    private let namespace: UInt64
-    private let settings: TraceSettings
+    private let choice: TraceChoice
     let exporter: TraceExporter
     private let context: ServiceContext
     private let thread: ServiceThread
-    private let found = Mutex(Found())
-
-    private struct Found {
-        var second: Int64 = 0
-        var count = 0
-    }
 
     /// How long a service that ends waits for the last spans. The exporter ends in time.
     private static let endTimeout = Duration.seconds(1)
@@ -37,9 +25,10 @@ package final class PacketTraces: Sendable {
     package init(
         _ settings: TraceSettings, _ context: ServiceContext, namespace: String
     ) throws {
-        self.settings = settings
         self.context = context
-        self.namespace = Checksum.of(namespace)
+        choice = TraceChoice(
+            namespace: namespace, share: settings.share,
+            slowNanoseconds: settings.slowNanoseconds)
         let exporter = try TraceExporter(settings, context)
         self.exporter = exporter
         thread = try ServiceThread(name: "traces") { exporter.run() }
@@ -52,17 +41,17 @@ package final class PacketTraces: Sendable {
     }
 
     /// Notes a packet that was acknowledged just now. Its first tick came so long before; `nil`:
-    /// not known. Returns its trace if it is sent.
+    /// not known. Returns its trace if the exporter has it.
     @discardableResult
     package func published(
         _ header: PacketHeader, tickNanoseconds: Int64?, now: Timestamp
     ) -> TraceID? {
         guard header.kind == .ticks, header.tickCount > 0 else { return nil }
         let took = tickNanoseconds ?? now.nanoseconds(since: header.sendTime)
-        let reason: PacketTrace.Reason? = took > settings.slowNanoseconds ? .slow : nil
-        guard let trace = trace(header, now, reason) else { return nil }
-        exporter.send(trace.published(tickNanoseconds: tickNanoseconds, acknowledged: now))
-        return trace.id
+        guard let trace = trace(header, took, nil, now) else { return nil }
+        let isSent = exporter.send(
+            trace.published(tickNanoseconds: tickNanoseconds, acknowledged: now))
+        return isSent ? trace.id : nil
     }
 
     /// What a reader has done with a packet.
@@ -70,54 +59,45 @@ package final class PacketTraces: Sendable {
         package let step: TraceStep
         package let start: Timestamp
         package let end: Timestamp
-        /// When the tape stored the packet; undefined: not known.
-        package let stored: Timestamp
         /// What was found; `nil`: nothing.
         package var reason: PacketTrace.Reason?
 
         package init(
-            _ step: TraceStep, from start: Timestamp, to end: Timestamp, stored: Timestamp,
+            _ step: TraceStep, from start: Timestamp, to end: Timestamp,
             _ reason: PacketTrace.Reason? = nil
         ) {
             self.step = step
             self.start = start
             self.end = end
-            self.stored = stored
             self.reason = reason
         }
     }
 
     /// Notes what a reader has done with a packet. It is slow when the end comes too long after the
-    /// packet was sealed.
-    package func read(_ header: PacketHeader, _ packet: RawSpan, _ reading: Reading) {
+    /// packet was sealed. `stored`: when the tape stored it, which is asked of those that are sent;
+    /// undefined: not known.
+    package func read(
+        _ header: PacketHeader, _ packet: RawSpan, _ reading: Reading,
+        stored: @autoclosure () -> Timestamp
+    ) {
         guard header.kind == .ticks, header.tickCount > 0 else { return }
         let took = reading.end.nanoseconds(since: header.sendTime)
-        let isSlow = took > settings.slowNanoseconds
-        let reason = reading.reason ?? (isSlow ? .slow : nil)
-        guard let trace = trace(header, reading.end, reason) else { return }
+        guard let trace = trace(header, took, reading.reason, reading.end) else { return }
         exporter.send(
             trace.read(
-                reading.step, from: reading.start, to: reading.end, stored: reading.stored, packet))
+                reading.step, from: reading.start, to: reading.end, stored: stored(), packet))
     }
 
     /// Returns the trace of a packet if it is to be sent.
     private func trace(
-        _ header: PacketHeader, _ now: Timestamp, _ reason: PacketTrace.Reason?
+        _ header: PacketHeader, _ took: Int64, _ found: PacketTrace.Reason?, _ now: Timestamp
     ) -> PacketTrace? {
-        let id = TraceID(namespace: namespace, header)
-        if let reason {
-            if mayFind(now) { return PacketTrace(id, header, reason) }
+        switch choice.verdict(header, took: took, found, now: now) {
+        case .send(let trace): return trace
+        case .pass: return nil
+        case .leaveOut:
             exporter.leaveOut()
-        }
-        return id.isSampled(settings.share) ? PacketTrace(id, header, nil) : nil
-    }
-
-    private func mayFind(_ now: Timestamp) -> Bool {
-        let second = now.nanoseconds / 1_000_000_000
-        return found.withLock { found in
-            if found.second != second { found = Found(second: second) }
-            found.count += 1
-            return found.count <= Self.foundPerSecond
+            return nil
         }
     }
 }

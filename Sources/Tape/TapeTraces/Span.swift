@@ -37,6 +37,8 @@ package struct Span: Equatable, Sendable {
     package var attributes: [Attribute]
     /// Why it failed; `nil`: it did not.
     package var failure: String?
+    /// Whether a reader has computed it in the gateway's place.
+    package private(set) var isComputed = false
 
     /// A span of a step. A clock that went back makes none that ends before it begins.
     package init(
@@ -56,5 +58,13 @@ package struct Span: Equatable, Sendable {
         self.start = start
         self.end = max(start, end)
         self.attributes = attributes
+    }
+
+    /// The span as a reader sends it that computed it.
+    func computed() -> Span {
+        var span = self
+        span.isComputed = true
+        span.attributes.append(Attribute("tapeline.computed", .flag(true)))
+        return span
     }
 }

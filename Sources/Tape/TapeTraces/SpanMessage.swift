@@ -13,13 +13,27 @@ package struct SpanMessage {
             self.scope = scope
             self.version = version
         }
+
+        /// That of spans which are computed in the gateway's place: its host is not known.
+        fileprivate var ofGateway: Resource {
+            Resource(
+                [Span.Attribute("service.name", .text("provider-gateway"))], scope: scope,
+                version: version)
+        }
     }
 
     private var bytes: [UInt8] = []
 
     package static func bytes(_ spans: [Span], of resource: Resource) -> [UInt8] {
         var message = SpanMessage()
-        message.message(1) { message in
+        message.spans(spans.filter { !$0.isComputed }, of: resource)
+        message.spans(spans.filter(\.isComputed), of: resource.ofGateway)
+        return message.bytes
+    }
+
+    private mutating func spans(_ spans: [Span], of resource: Resource) {
+        if spans.isEmpty { return }
+        message(1) { message in
             message.message(1) { message in
                 for attribute in resource.attributes { message.attribute(1, attribute) }
             }
@@ -31,7 +45,6 @@ package struct SpanMessage {
                 for span in spans { message.message(2) { $0.span(span) } }
             }
         }
-        return message.bytes
     }
 
     private mutating func span(_ span: Span) {

@@ -11,16 +11,18 @@ package final class TraceExporter: Sendable {
     static let tracesPerRequest = 256
     /// How often a request is tried.
     static let attemptsMax = 3
-    private static let timeout = Duration.seconds(3)
     private static let pause = Duration.seconds(1)
+    /// The longest pause that a collector can ask for (`Retry-After`).
+    private static let pauseMax = Duration.seconds(30)
     private static let turn = Duration.milliseconds(250)
     /// How many turns a request may take when the service ends.
     private static let turnsAtEnd = 2
     /// The statuses after which OTLP lets a client try again.
     private static let passing: Set<Int> = [429, 502, 503, 504]
-    private static let headers = [HTTPHeader("content-type", "application/x-protobuf")]
+    private static let contentType = HTTPHeader("content-type", "application/x-protobuf")
 
     private let url: HTTPURL
+    private let headers: [HTTPHeader]
     private let resource: SpanMessage.Resource
     private let queue = Mailbox<[Span]>(capacity: TraceExporter.tracesMax)
     private let client: HTTPClient
@@ -53,18 +55,14 @@ package final class TraceExporter: Sendable {
 
     package init(_ settings: TraceSettings, _ context: ServiceContext) throws {
         guard let url = HTTPURL(settings.url) else {
-            throw SettingsError("OTEL_EXPORTER_OTLP_ENDPOINT: \(settings.url) is no address")
+            throw SettingsError("OTEL_EXPORTER_OTLP_ENDPOINT is no address of HTTP")
         }
         self.url = url
         self.context = context
-        resource = SpanMessage.Resource(
-            [
-                Span.Attribute("service.name", .text(settings.service)),
-                Span.Attribute("service.version", .text(ProductVersion.text)),
-                Span.Attribute("host.name", .text(HostName.own)),
-            ], scope: "tapeline", version: ProductVersion.text)
+        headers = settings.headers + [Self.contentType]
+        resource = settings.resource()
         var configuration = HTTPConfiguration()
-        configuration.requestTimeout = Self.timeout
+        configuration.requestTimeout = settings.timeout
         configuration.requestsPerServerMax = 1
         let outcomes = Mailbox<Void>(capacity: 1)
         self.outcomes = outcomes
@@ -76,9 +74,12 @@ package final class TraceExporter: Sendable {
         metrics.watch(queue, as: "traces")
     }
 
-    /// Hands the spans of one packet over.
-    func send(_ spans: [Span]) {
-        if !queue.send(spans) { dropped.full.add(UInt64(spans.count)) }
+    /// Hands the spans of one packet over. Returns whether there was room.
+    @discardableResult
+    func send(_ spans: [Span]) -> Bool {
+        let isTaken = queue.send(spans)
+        if !isTaken { dropped.full.add(UInt64(spans.count)) }
+        return isTaken
     }
 
     /// Counts a packet that was left out, because too many were found.
@@ -98,12 +99,9 @@ package final class TraceExporter: Sendable {
                 continue
             }
             let spans = traces.flatMap { $0 }
-            let problem = post(SpanMessage.bytes(spans, of: resource))
-            if problem == nil {
-                sent.add(UInt64(spans.count))
-            } else {
-                dropped.refused.add(UInt64(spans.count))
-            }
+            let (refused, problem) = outcome(of: spans)
+            sent.add(UInt64(spans.count) - refused)
+            dropped.refused.add(refused)
             if let problem, isWell { context.telemetry.emit(.tracesRefused(reason: problem)) }
             isWell = problem == nil
             // A service that ends waits for no collector.
@@ -111,26 +109,57 @@ package final class TraceExporter: Sendable {
         }
     }
 
-    /// Returns why the collector has not taken it, after several attempts; `nil`: it has.
-    private func post(_ body: [UInt8]) -> String? {
+    /// Posts spans. Returns how many the collector has not taken, and why; `nil`: it took all.
+    private func outcome(of spans: [Span]) -> (refused: UInt64, problem: String?) {
+        let count = UInt64(spans.count)
+        switch post(SpanMessage.bytes(spans, of: resource)) {
+        case .success(let answer):
+            let refused = min(CollectorAnswer.refused(answer.body), count)
+            return (refused, refused == 0 ? nil : "it took \(count - refused) of \(count) spans")
+        case .failure(let failure): return (count, failure.problem)
+        }
+    }
+
+    /// Why the collector has not answered well.
+    private struct Failure: Error {
+        let problem: String
+    }
+
+    /// Returns the collector's good answer, or why there is none after several attempts.
+    private func post(_ body: [UInt8]) -> Result<HTTPResponse, Failure> {
         var problem = ""
         for attempt in 1...Self.attemptsMax {
+            var pause = Self.pause
             switch ask(body) {
-            case .success(let answer) where (200..<300).contains(answer.status): return nil
+            case .success(let answer) where (200..<300).contains(answer.status):
+                return .success(answer)
             case .success(let answer):
                 problem = "status \(answer.status)"
-                guard Self.passing.contains(answer.status) else { return problem }
+                guard Self.passing.contains(answer.status) else {
+                    return .failure(Failure(problem: problem))
+                }
+                pause = min(answer.retryAfter ?? pause, Self.pauseMax)
             case .failure(let error): problem = "\(error)"
             }
-            if attempt == Self.attemptsMax || queue.isClosed { break }
-            if context.shutdown.wait(timeout: Self.pause) { break }
+            if attempt == Self.attemptsMax || !waits(pause) { break }
         }
-        return problem
+        return .failure(Failure(problem: problem))
+    }
+
+    /// Returns whether it has waited so long; false: the service ends.
+    private func waits(_ pause: Duration) -> Bool {
+        var left = pause
+        while left > .zero {
+            let turn = min(left, Self.turn)
+            if queue.isClosed || context.shutdown.wait(timeout: turn) { return false }
+            left -= turn
+        }
+        return !queue.isClosed
     }
 
     private func ask(_ body: [UInt8]) -> Result<HTTPResponse, HTTPError> {
         do throws(HTTPError) {
-            let id = try client.request(HTTPRequest(url, headers: Self.headers, body: body))
+            let id = try client.request(HTTPRequest(url, headers: headers, body: body))
             var woken: [Void] = []
             var turnsAtEnd = 0
             // The client ends each request in time.

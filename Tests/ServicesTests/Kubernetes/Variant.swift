@@ -118,6 +118,14 @@ struct Variant {
         return try variant.render("production")
     }
 
+    /// Renders production with a collector of traces.
+    static func withTraces() throws -> Rendered {
+        let variant = try Variant()
+        try variant.addSources(to: "production")
+        try variant.add("../../components/traces", to: "production")
+        return try variant.render("production")
+    }
+
     /// Renders production with a database by CloudNativePG, as README.md instructs, and with people
     /// who act.
     static func withDatabase() throws -> Rendered {

@@ -12,14 +12,14 @@ extension Worker {
         since start: Timestamp, late before: UInt64
     ) {
         guard let traces, core.isCaughtUp else { return }
-        let stored = packet.withReplyTo { PulledMessage(ofReplySubject: $0)?.time }
         let late = core.counted.late &- before
         packet.withPayload {
             traces.read(
                 header, $0,
                 PacketTraces.Reading(
-                    .process, from: start, to: clock.now(), stored: stored ?? .undefined,
-                    late > 0 ? .late(late) : nil))
+                    .process, from: start, to: clock.now(), late > 0 ? .late(late) : nil),
+                stored: packet.withReplyTo { PulledMessage(ofReplySubject: $0)?.time }
+                    ?? .undefined)
         }
     }
 }

@@ -16,8 +16,8 @@ extension StoreWorker {
                 traces.read(
                     item.header, $0,
                     PacketTraces.Reading(
-                        step, from: begun, to: now, stored: item.tapeTime,
-                        refused > 0 ? .refused(refused) : nil))
+                        step, from: begun, to: now, refused > 0 ? .refused(refused) : nil),
+                    stored: item.tapeTime)
             }
         }
     }

@@ -130,8 +130,17 @@ extension ConfigurationKey {
             "OTEL_EXPORTER_OTLP_ENDPOINT", .url(["http", "https"]), group: "Traces",
             "Collector of OpenTelemetry (http://host:4318) for traces; empty: none are sent."),
         ConfigurationKey(
+            "OTEL_EXPORTER_OTLP_HEADERS", .text, secret: true, group: "Traces",
+            "Headers for the collector: NAME=VALUE,...; percent-encoded."),
+        ConfigurationKey(
+            "OTEL_EXPORTER_OTLP_TIMEOUT", .integer(1...60_000), default: "10000", group: "Traces",
+            "Milliseconds that a request may take."),
+        ConfigurationKey(
             "OTEL_SERVICE_NAME", .text, group: "Traces",
             "What traces call this service; empty: its own name."),
+        ConfigurationKey(
+            "OTEL_RESOURCE_ATTRIBUTES", .text, group: "Traces",
+            "What traces also say of this service: KEY=VALUE,...; percent-encoded."),
         ConfigurationKey(
             "OTEL_TRACES_SAMPLER_ARG", .real(0...1), default: "0.001", group: "Traces",
             "Share of packets that are traced; the same in all services."),

@@ -63,7 +63,7 @@ struct StackSettings: Equatable, Sendable {
                 "\(key) would show in the list of processes: write it into a file of its own and "
                     + "name that: \(key)_FILE=…")
         }
-        if StoreURL.passwordFiles.contains("\(key)_FILE") {
+        if key == "OTEL_EXPORTER_OTLP_HEADERS" || StoreURL.passwordFiles.contains("\(key)_FILE") {
             throw .usage(
                 "\(key) would show in the list of processes: write it into a file of its own and "
                     + "name that: \(key)_FILE=…")

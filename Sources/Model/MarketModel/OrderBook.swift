@@ -1,5 +1,3 @@
-public import Primitives
-
 /// A row of a book.
 public struct BookRow: Hashable, Sendable, BitwiseCopyable {
     public var price: Price

@@ -74,11 +74,9 @@ struct RepeatedBooks {
 
     /// Adds the books whose turn has come to `due`. After a long wait each comes once.
     mutating func advance(to now: MonotonicTime) {
-        guard let begunAt else {
-            begunAt = now
-            return
-        }
-        let passed = max(turn, (now - begunAt) / turnNanoseconds)
+        let begun = begunAt ?? now
+        begunAt = begun
+        let passed = max(turn, (now - begun) / turnNanoseconds)
         let count = Int64(Self.turns)
         for next in max(turn, passed - count)..<passed {
             for symbol in stride(

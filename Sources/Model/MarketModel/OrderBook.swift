@@ -1,16 +1,8 @@
 /// A row of a book.
 public struct BookRow: Hashable, Sendable, BitwiseCopyable {
-    public var price: Price
-    public var size: Quantity
-    public var marketMaker: MarketMaker
-
-    public init(
-        price: Price = .undefined, size: Quantity = .undefined, marketMaker: MarketMaker = .none
-    ) {
-        self.price = price
-        self.size = size
-        self.marketMaker = marketMaker
-    }
+    public private(set) var price = Price.undefined
+    public private(set) var size = Quantity.undefined
+    public private(set) var marketMaker = MarketMaker.none
 }
 
 /// One side of a book, best row first. Pure, and nothing is allocated.
@@ -54,7 +46,7 @@ public struct BookRows: Sendable {
     public var kept: Int { (~known).trailingZeroBitCount }
     /// Whether `shown` is all that the provider's book has, up to `limit` rows. It has a meaning
     /// only since a reset.
-    public func isWhole(upTo limit: Int) -> Bool { shown >= min(sure, limit) }
+    func isWhole(upTo limit: Int) -> Bool { shown >= min(sure, limit) }
 
     /// Makes a side about which nothing is known, or, after a reset, an empty one.
     mutating func clear() {

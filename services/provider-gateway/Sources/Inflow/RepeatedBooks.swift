@@ -16,8 +16,6 @@ struct RepeatedBooks {
     static let turns = 600
     /// The most books, at some 4 KB each. Later ones are not repeated.
     static let countMax = 4_096
-    /// The most records of one repetition: the reset, and the rows of both sides.
-    static let recordsMax = 1 + 2 * BookRows.rowsMax
 
     private struct Book {
         var rows = OrderBook()
@@ -106,21 +104,30 @@ struct RepeatedBooks {
         header.flags = book.tickFlags
         var records: [TapeRecord] = [.depthReset(DepthReset(header: header, reason: .repeated))]
         for (side, rows) in [(BookSide.bid, book.rows.bids), (.ask, book.rows.asks)] {
-            // Rows that are not sure come first, each moved down by the next. So they are behind
-            // the sure ones, and no change has named their positions, as before.
-            let unsure = (rows.shown..<rows.kept).reversed().map { (row: $0, position: 0) }
-            let sure = (0..<rows.shown).map { (row: $0, position: $0) }
-            for (number, position) in unsure + sure {
-                let row = rows.row(number)
+            for edit in Self.edits(of: rows) {
                 records.append(
                     .depth(
                         DepthUpdate(
-                            header: header, position: UInt32(position), side: side,
-                            operation: .insert, price: row.price, size: row.size,
-                            marketMaker: row.marketMaker, flags: book.flags.union(.repeated))))
+                            header: header, position: UInt32(edit.position), side: side,
+                            operation: edit.operation, price: edit.row.price, size: edit.row.size,
+                            marketMaker: edit.row.marketMaker,
+                            flags: book.flags.union(.repeated))))
             }
         }
         return records
+    }
+
+    private typealias Edit = (operation: DepthOperation, row: BookRow, position: Int)
+
+    /// Returns the edits that make a side of its rows. Those that are not sure come first, each
+    /// moved down by the next. So they are behind the sure ones, and no edit has named their
+    /// positions, as before.
+    private static func edits(of rows: BookRows) -> [Edit] {
+        let unsure: [Edit] = (rows.shown..<rows.kept).reversed().map { (.insert, rows.row($0), 0) }
+        let sure: [Edit] = (0..<rows.shown).map { (.insert, rows.row($0), $0) }
+        guard sure.isEmpty, !unsure.isEmpty else { return unsure + sure }
+        // The first row is not sure, either, once one before it was deleted.
+        return unsure + [(.insert, rows.row(0), 0), (.delete, rows.row(0), 0)]
     }
 
     private func place(_ symbol: Int) -> Int? {

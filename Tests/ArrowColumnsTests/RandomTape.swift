@@ -65,7 +65,7 @@ struct RandomTape {
                 .depthReset(
                     DepthReset(
                         header: header(symbol),
-                        reason: DepthResetReason(rawValue: UInt8(below(4))) ?? .unknown)))
+                        reason: DepthResetReason(rawValue: UInt8(below(5))) ?? .unknown)))
         case 5: builder.append(.gap(gap(below(2) == 0 ? symbol : TickHeader.noSymbol)))
         case 6: builder.append(.providerBar(providerBar(symbol)))
         case 7: builder.append(.indicator(value(below(3) == 0 ? TickHeader.noSymbol : symbol)))
@@ -116,7 +116,7 @@ struct RandomTape {
             header: header(symbol), position: UInt32(below(9)), side: .ask, operation: .insert,
             price: Price(raw: number()), size: Quantity(raw: number()),
             marketMaker: MarketMaker(first: shortText(), second: shortText()),
-            flags: DepthFlags(rawValue: UInt8(below(4))))
+            flags: DepthFlags(rawValue: UInt8(below(8))))
         update.side = UInt8(below(3))
         update.operation = UInt8(below(5))
         return update

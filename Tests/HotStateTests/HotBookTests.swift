@@ -81,7 +81,7 @@ struct HotBookTests {
         }
     }
 
-    private func prices(_ side: HotBookSide) -> [Int64] {
+    private func prices(_ side: BookRows) -> [Int64] {
         (0..<min(side.shown, HotBook.rowsShownMax)).map { side.row($0).price.raw / 1_000_000_000 }
     }
 

@@ -270,4 +270,43 @@ struct HotBooksTests {
             #expect(name == "S\(book.bids.row(0).price.raw / 1_000_000_000):s")
         }
     }
+
+    @Test("a repetition makes a lost book known, and leaves the times of a known one")
+    func repeated() throws {
+        var table = HotTable(symbolsMax: 16)
+        var lane = Lane()
+        func repetition(_ price: Int64) throws {
+            try lane.send(to: &table, records: 3) { packet in
+                let symbol = try packet.symbol("A")
+                var reset = Sample.reset(symbol, .repeated)
+                reset.header.receiveTime = Timestamp(nanoseconds: 99)
+                var isIn = packet.builder.append(reset)
+                #expect(isIn)
+                for side in [BookSide.bid, .ask] {
+                    var row = Sample.row(symbol, side, .insert, at: 0, price: price)
+                    row.header.receiveTime = reset.header.receiveTime
+                    row.flags = .repeated
+                    isIn = packet.builder.append(row)
+                    #expect(isIn)
+                }
+            }
+        }
+        func expect(_ bid: Int64, changed: Int64, since: Int64) throws {
+            let batch = takeAll(&table)
+            let place = try #require(batch.books.first)
+            let value = try #require(table.books.values.value(place))
+            let found = try #require(book(table, "A"))
+            #expect(found.state == .complete && found.since.nanoseconds == since)
+            #expect(self.bid(table, "A") == bid)
+            #expect(value.record.changedAt.nanoseconds == changed)
+            #expect(value.receiveTime.nanoseconds == changed)
+        }
+        try lane.begin("A", in: &table)
+        try repetition(7)
+        try expect(7, changed: 18, since: 17)
+        // A packet that is missing.
+        lane.next += 1
+        try repetition(6)
+        try expect(6, changed: 99, since: 99)
+    }
 }

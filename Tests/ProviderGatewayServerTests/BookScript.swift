@@ -69,6 +69,16 @@ struct BookScript {
         return .tape(.depthReset(DepthReset(header: header(), reason: .reset)))
     }
 
+    /// Returns the begin of a gap of rows.
+    mutating func gap() -> ProviderRecord {
+        let header = header()
+        return .tape(
+            .gap(
+                GapRecord(
+                    header: header, from: header.eventTime, to: .undefined, kind: .depth,
+                    reason: .disconnected, state: .open)))
+    }
+
     /// Returns `count` edits, with stamps that are `ahead` of the time.
     mutating func rows(_ count: Int, ahead: Duration = .zero) -> [ProviderRecord] {
         (0..<count).map { _ in

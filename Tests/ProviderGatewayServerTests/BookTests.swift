@@ -25,11 +25,16 @@ struct BookTests {
         var script = BookScript()
         private let channel: ProviderChannel
 
-        init(_ tape: TestTape, _ environment: [String: String], canRestart: Bool = true) throws {
+        init(
+            _ tape: TestTape, _ environment: [String: String], canRestart: Bool = true,
+            repeatedEvery nanoseconds: Int64 = RepeatedBooks.nanoseconds
+        ) throws {
             self.tape = tape
             log.canRestart.withLock { $0 = canRestart }
-            gateway = try TestGateway.scripted(
+            var gateway = try TestGateway.scripted(
                 tape, ["scripted": log], [.named("AAPL", .depth)], environment)
+            gateway.settings.delivery.bookNanoseconds = nanoseconds
+            self.gateway = gateway
             running = try gateway.start()
             channel = try log.begun().channel
             send(script.beginAnew() + script.rows(40))
@@ -83,6 +88,9 @@ struct BookTests {
             }
         }
     }
+
+    /// How often the book of a test is repeated.
+    private static let repetition: Int64 = 30_000_000
 
     private func tape(_ namespace: String) throws -> TestTape {
         try TestTape(NatsServer.shared(), namespace: namespace)
@@ -170,6 +178,28 @@ struct BookTests {
         #expect(found.resets == 3 && found.faults(scene.script, behind: .undefined) == [])
     }
 
+    @Test("a book is repeated whole between its rows, and not after a gap of it until a reset")
+    func repeated() throws {
+        let scene = try Scene(tape("bookrepeat"), [:], repeatedEvery: Self.repetition)
+        for count in 1...3 {
+            scene.send(scene.script.rows(30))
+            #expect(try eventually { try BookOnTape(scene.tape).repetitions > count })
+        }
+        scene.send([scene.script.gap()] + scene.script.rows(1))
+        #expect(try scene.arrives(scene.script.last))
+        let before = try BookOnTape(scene.tape).repetitions
+        let gap = scene.script.lastTime
+        while scene.script.lastTime < gap.advanced(byNanoseconds: 4 * Self.repetition) {
+            scene.send(scene.script.rows(1))
+            #expect(try scene.arrives(scene.script.last))
+        }
+        #expect(try BookOnTape(scene.tape).repetitions == before)
+        scene.send(scene.script.beginAnew())
+        #expect(try eventually { try BookOnTape(scene.tape).repetitions > before })
+        scene.send(scene.script.rows(20))
+        try scene.audit(resets: 2)
+    }
+
     @Test("rows in a spooled packet that a disk has damaged: behind its gap the book is right")
     func damaged() throws {
         let folder = try TemporaryFolder()
@@ -227,18 +257,27 @@ private struct BookOnTape {
         rows = found.compactMap(\.depth)
     }
 
-    var resets: Int { records.count { if case .depthReset = $0 { true } else { false } } }
+    /// The resets that are no repetitions.
+    var resets: Int { reasons.count { $0 != DepthResetReason.repeated.rawValue } }
+    var repetitions: Int { reasons.count - resets }
+
+    private var reasons: [UInt8] {
+        records.compactMap { if case .depthReset(let reset) = $0 { reset.reason } else { nil } }
+    }
 
     func isInGap(_ time: Timestamp) -> Bool { gaps.contains { $0.from <= time && time < $0.to } }
 
-    /// Returns the rows from `time` on after which the book differs from the provider's.
+    /// Returns the rows from `time` on after which the book differs from the provider's. Rows that
+    /// are repeated make a book that the next row judges.
     func faults(_ script: BookScript, behind time: Timestamp) -> [UInt64] {
         var book = RowBook()
         var faults: [UInt64] = []
         for record in records {
             if case .depthReset = record { book = RowBook() }
             guard case .depth(let row) = record else { continue }
-            let isRight = book.apply(row) && book == script.after[row.header.providerID]
+            let isApplied = book.apply(row)
+            if row.flags.contains(.repeated), isApplied { continue }
+            let isRight = isApplied && book == script.after[row.header.providerID]
             let isMeant = !time.isDefined || row.header.eventTime >= time
             if !isRight, isMeant { faults.append(row.header.providerID) }
         }

@@ -95,6 +95,8 @@ private struct Sides {
         }
         if isBid { rows.bids = side } else { rows.asks = side }
         self.rows = rows
+        // A row that the gateway repeats has no number of the exchange.
+        guard !row.flags.contains(.repeated) else { return }
         books[row.header.providerID] = rows.bids + rows.asks
     }
 

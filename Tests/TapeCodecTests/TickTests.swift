@@ -257,6 +257,25 @@ struct UnpackedTicks: Hashable {
         #expect(outcome == .appended)
     }
 
+    @Test("a packet with room for a book takes all of it")
+    func bookRoom() throws {
+        var builder = try TickSamples.builder()
+        let update = try TickSamples.depthUpdate()
+        var books = 0
+        while builder.hasRoom(forBook: 41) {
+            for _ in 0..<41 {
+                let isIn = builder.append(update)
+                #expect(isIn)
+            }
+            books += 1
+        }
+        #expect(books == PacketLimits.ticksMax / 41)
+        let rest = PacketLimits.ticksMax - builder.tickCount
+        #expect(builder.hasRoom(forBook: rest) && !builder.hasRoom(forBook: rest + 1))
+        _ = builder.seal(Samples.seal)
+        #expect(builder.hasRoom(forBook: 41))
+    }
+
     @Test("the oldest time of records is that of their arrival, of a provider's bar its close")
     func oldest() throws {
         var builder = try TickSamples.builder()

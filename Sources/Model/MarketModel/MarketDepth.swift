@@ -54,6 +54,8 @@ public struct DepthFlags: OptionSet, Hashable, Sendable, BitwiseCopyable {
     @inlinable public static var smart: DepthFlags { DepthFlags(rawValue: 1 << 0) }
     /// The provider names market makers in this book.
     @inlinable public static var level2: DepthFlags { DepthFlags(rawValue: 1 << 1) }
+    /// The row changes nothing: the gateway repeats it, behind a reset with the reason `repeated`.
+    @inlinable public static var repeated: DepthFlags { DepthFlags(rawValue: 1 << 2) }
 }
 
 /// One change of one row of a book.
@@ -103,6 +105,8 @@ public enum DepthResetReason: UInt8, Sendable {
     case halted = 2
     /// The connection to the provider was lost.
     case disconnected = 3
+    /// The gateway repeats the book, which has not changed. Its rows follow, each as an insert.
+    case repeated = 4
 }
 
 /// States that all rows known so far are void.

@@ -147,15 +147,20 @@ struct HotBooks {
         let hadContent = books[index].hasContent
         books[index].take(update)
         if hadContent, !books[index].hasContent { counts.lost &+= 1 }
-        put(update.header, number, origin, at: place)
+        put(
+            update.header, number, origin, at: place,
+            isRepeated: update.flags.contains(.repeated))
     }
 
     mutating func take(
         _ reset: DepthReset, _ number: UInt32, _ origin: HotOrigin, at place: HotNames.Place
     ) {
         room(for: place)
-        books[Int(place.index)].reset(reset)
-        put(reset.header, number, origin, at: place)
+        let index = Int(place.index)
+        let isRepeated =
+            reset.reason == DepthResetReason.repeated.rawValue && books[index].isSinceReset
+        books[index].reset(reset)
+        put(reset.header, number, origin, at: place, isRepeated: isRepeated)
     }
 
     /// A book whose changes come in another lane than before has no order of them.
@@ -193,15 +198,18 @@ struct HotBooks {
                 flags: header.flags), received: header.receiveTime, origin, at: place)
     }
 
+    /// A repetition of a book that is known keeps the times of its last change.
     private mutating func put(
-        _ header: TickHeader, _ number: UInt32, _ origin: HotOrigin, at place: HotNames.Place
+        _ header: TickHeader, _ number: UInt32, _ origin: HotOrigin, at place: HotNames.Place,
+        isRepeated: Bool
     ) {
+        let known = isRepeated ? values.value(place) : nil
         values.put(
             HotBookHead(
                 index: place.index, lane: packet.lane ?? -1,
-                ordinal: packet.firstOrdinal &+ UInt64(number), changedAt: header.eventTime,
-                flags: header.flags),
-            received: header.receiveTime, origin, at: place)
+                ordinal: packet.firstOrdinal &+ UInt64(number),
+                changedAt: known?.record.changedAt ?? header.eventTime, flags: header.flags),
+            received: known?.receiveTime ?? header.receiveTime, origin, at: place)
     }
 
     /// Makes room for the book of a name. An earlier name's book goes.

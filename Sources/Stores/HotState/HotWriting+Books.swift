@@ -24,14 +24,14 @@ extension ValkeyCommands {
         append { $0.append(value.origin.source) }
     }
 
-    private func rows(_ side: HotBookSide) -> Int {
+    private func rows(_ side: BookRows) -> Int {
         min(side.shown, HotBook.rowsShownMax)
     }
 }
 
 extension [UInt8] {
     /// Appends the best rows as JSON: `[["101.25","300"],["101.24","500","NSDQ"]]`.
-    fileprivate mutating func append(_ side: HotBookSide, rows: Int) {
+    fileprivate mutating func append(_ side: BookRows, rows: Int) {
         append(UInt8(ascii: "["))
         for position in 0..<rows {
             if position > 0 { append(UInt8(ascii: ",")) }
@@ -40,7 +40,7 @@ extension [UInt8] {
         append(UInt8(ascii: "]"))
     }
 
-    private mutating func append(_ row: HotBookRow) {
+    private mutating func append(_ row: BookRow) {
         append(UInt8(ascii: "["))
         append(UInt8(ascii: "\""))
         if row.price.isDefined { append(decimal: row.price.raw, decimals: Price.decimals) }

@@ -23,6 +23,10 @@ extension TapePublisher {
     package func isFenced(lane: Int) -> Bool { lanes[lane].machine.isFenced }
     /// Returns whether the builder's packet takes no more ticks.
     package func isFull(lane: Int) -> Bool { lanes[lane].builder.isFull }
+    /// Returns whether the builder's packet has room for so many records of one book.
+    package func hasRoom(forBook records: Int, lane: Int) -> Bool {
+        lanes[lane].builder.hasRoom(forBook: records)
+    }
     /// Returns how many ticks wait in the builder and in closed packets.
     package func waitingTicks(lane: Int) -> Int {
         let ticks = lanes[lane].builder.tickCount

@@ -155,6 +155,7 @@ struct BrokerTape {
     }
 
     mutating func add(_ update: DepthUpdate, _ symbol: String) {
+        guard !update.flags.contains(.repeated) else { return }
         let isSmart = update.flags.contains(.smart)
         add(
             symbol, isSmart ? .smartDepth : .depth,
@@ -163,14 +164,15 @@ struct BrokerTape {
                 update.size.raw, maker: update.marketMaker.text), update.header)
     }
 
-    /// Adds a reset. The gateway's own resets, at the start of a subscription, are no values.
+    /// Adds a reset. The gateway's own resets, at the start of a subscription and of a repetition,
+    /// are no values.
     private mutating func add(_ reset: DepthReset, _ symbol: String) {
         let smart = BrokerLane(symbol: symbol, kind: .smartDepth)
         let kind: BrokerLane.Kind = live[smart] == nil ? .depth : .smartDepth
         switch DepthResetReason(rawValue: reset.reason) {
         case .reset: add(symbol, kind, "book reset", reset.header)
         case .halted: add(symbol, kind, "book halted", reset.header)
-        case .disconnected: break
+        case .disconnected, .repeated: break
         case .unknown, nil: problems.append("\(symbol): a reset of a book without a reason")
         }
     }

@@ -5,8 +5,8 @@ SELECT make_time_partition('depth', '2026-03-02 12:00+00');
 INSERT INTO depth (ts, event_time_ns, symbol, operation, side, position, price, size, market_maker, reason,
     provider, receive_time, receive_time_ns, source, partition, epoch, ordinal)
 SELECT ts, (extract(epoch FROM ts) * 1000000000)::bigint, symbol, operation, side, position, price, size,
-    coalesce(market_maker, ''), CASE operation WHEN 'reset' THEN 'disconnected' END, 'test', ts, 0, source,
-    CASE symbol WHEN 'AAPL' THEN 1 ELSE 3 END, 1, 70000 + place
+    coalesce(market_maker, ''), CASE WHEN place = 13 THEN 'repeated' WHEN operation = 'reset' THEN 'disconnected' END,
+    'test', ts, 0, source, CASE symbol WHEN 'AAPL' THEN 1 ELSE 3 END, 1, 70000 + place
 FROM (VALUES
     (1, '14:40:00', 'AAPL', 'test', 'insert', 'bid', 0, 1.00, 1, NULL),
     (2, '14:40:01', 'AAPL', 'test', 'reset', NULL, NULL, NULL, NULL, NULL),
@@ -22,6 +22,10 @@ FROM (VALUES
     (11, '14:40:30', 'AAPL', 'test', 'update', 'ask', 0, 180.21, 1, 'NYSE'),
     -- Of a book that lost a row: no row 7.
     (12, '14:50:00', 'AAPL', 'test', 'update', 'ask', 7, 180.40, 1, 'NYSE'),
+    -- The gateway repeats it.
+    (13, '14:50:30', 'AAPL', 'test', 'reset', NULL, NULL, NULL, NULL, NULL),
+    (14, '14:50:30', 'AAPL', 'test', 'insert', 'bid', 0, 180.10, 5, 'NYSE'),
+    (15, '14:50:30', 'AAPL', 'test', 'insert', 'ask', 0, 180.21, 1, 'NYSE'),
     (20, '14:40:00', 'SPY', 'test', 'reset', NULL, NULL, NULL, NULL, NULL),
     (21, '14:40:01', 'SPY', 'test', 'insert', 'bid', 0, 505, 1, NULL),
     (22, '14:40:01', 'SPY', 'second', 'reset', NULL, NULL, NULL, NULL, NULL),

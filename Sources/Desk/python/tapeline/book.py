@@ -12,8 +12,8 @@ from .coverage import NO_DEPTH, Coverage
 from .errors import NotKnown, TapeHole, TapelineError
 from .selection import Selection
 
-LOOK_BACK_NS = (10 * 60 * times.SECOND, 2 * 3_600 * times.SECOND, 24 * 3_600 * times.SECOND)
-"""How far back the last reset is looked for, one after the other. The last is the limit."""
+LOOK_BACK_NS = 90 * times.SECOND
+"""How far back the last reset is looked for: a gateway repeats each book every 60 s, or somewhat later."""
 
 ROWS_MAX = 2_000_000
 """The most rows since the last reset from which a book is made: some 400 MB of memory."""
@@ -51,8 +51,9 @@ class BookRow(NamedTuple):
 class Book:
     """The book of one source at a time: `bids` and `asks`, the best row first.
 
-    `since`: the reset from which it was made, with its `reason` (of a new subscription "disconnected").
-    `last`: the event time of the row that changed it last. `coverage`: what is missing since the reset."""
+    `since`: the reset from which it was made, with its `reason` (of a new subscription "disconnected", of a
+    repetition "repeated"). `last`: the event time of the last row; rows of a repetition have its time.
+    `coverage`: what is missing since the reset."""
 
     symbol: str
     source: str
@@ -90,17 +91,14 @@ def book(
         raise TapelineError(f"missing={missing!r}: it is 'raise' or 'mark'")
     if rows is not None and (isinstance(rows, bool) or not isinstance(rows, int) or rows < 1):
         raise TapelineError(f"rows={rows!r}: it is the number of rows that were requested of each side")
-    starts = [at - span for span in LOOK_BACK_NS] if since is None else [since]
-    for start in starts:
-        edits = _edits(select(start, at + _AHEAD_NS, None), at)
-        if any(edit.operation == "reset" for edit in edits):
-            break
+    start = at - LOOK_BACK_NS if since is None else since
+    edits = _edits(select(start, at + _AHEAD_NS, None), at)
     _one_source(symbol, edits)
-    if not edits and any(one.cause == NO_DEPTH for one in select(starts[-1], at + 1, None).coverage):
+    if not edits and any(one.cause == NO_DEPTH for one in select(start, at + 1, None).coverage):
         raise NotKnown(f"no depth of {symbol} is stored, so there is no book of it")
     if not edits or edits[0].operation != "reset":
         raise TapelineError(
-            f"the book of {symbol} has no reset from {times.text(starts[-1])} to {times.text(at)}, so its"
+            f"the book of {symbol} has no reset from {times.text(start)} to {times.text(at)}, so its"
             " rows are not known: give since=, a time before its last reset"
         )
     reset = edits[0]

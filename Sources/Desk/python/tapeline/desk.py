@@ -207,7 +207,7 @@ class Desk(Sides):
         """Returns the order book of one source at a time, made of the rows since its last reset.
 
         A book of several sources is none: `source` names one. A hole since the reset raises TapeHole, and
-        `missing="mark"` goes on over it. The reset is looked for up to a day before; `since`: from there on.
+        `missing="mark"` goes on over it. The reset is looked for up to 90 s before; `since`: from there on.
         `rows`: how many rows of each side were requested, where the provider does not delete what an insert
         moves beyond them; without it a book keeps all rows.
 

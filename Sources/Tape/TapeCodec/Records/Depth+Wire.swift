@@ -35,6 +35,15 @@ extension MessageBounds {
 }
 
 extension PacketBuilder {
+    /// Returns whether the packet has room for so many changes and resets of one book.
+    public func hasRoom(forBook records: Int) -> Bool {
+        let tickBytes = WireFormat.messageHeaderBytes + WireFormat.Block.depthUpdate
+        return ticks + records <= present.ticksMax
+            && used + PacketLimits.definitionsOfTickBytesMax + records * tickBytes
+                <= present.bytesMax
+            && definitions < PacketLimits.definitionsMax - PacketLimits.definitionsOfTickMax
+    }
+
     /// Returns false when the packet is full; then the tick is not in it.
     public mutating func append(_ update: DepthUpdate) -> Bool {
         let template = WireFormat.Template.depthUpdate

@@ -123,6 +123,11 @@ struct DepthBooks {
         symbol < books.count && books[symbol].state != .unseen
     }
 
+    /// Returns whether the book on the tape is the provider's.
+    func isWhole(_ symbol: Int) -> Bool {
+        symbol < books.count && books[symbol].state == .whole && !books[symbol].owesReset
+    }
+
     /// Whether any book owes a reset.
     var owesResets: Bool { owingCount > 0 }
     /// The symbols of books that owe a reset.

@@ -23,6 +23,8 @@ struct Inflow {
     var newest = NewestTicks()
     /// Which order books on the tape are intact.
     var depth: DepthBooks
+    /// The order books that are repeated on the tape.
+    var repeats: RepeatedBooks
     /// Whether the ticks are a recording, from the provider `replay`. Their times were checked when
     /// they were recorded, so they are taken whatever their times are.
     let isRecorded: Bool
@@ -44,6 +46,8 @@ struct Inflow {
         isRecorded = ticks.inlets.isRecorded
         givesWay = parts.settings.source.isHistory
         depth = DepthBooks(isRecorded: isRecorded)
+        repeats = RepeatedBooks(
+            isRecorded: isRecorded, every: parts.settings.delivery.bookNanoseconds)
         let places = source.lanes.places
         for _ in places { newest.addSymbol() }
         backpressure = BackpressureMachine(parts.settings.policies, symbols: places.count)

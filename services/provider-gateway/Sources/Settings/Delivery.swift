@@ -17,6 +17,8 @@ struct Delivery: Sendable {
     var routing = FeedRouter.Settings()
     /// When a provider that cannot be started is tried again.
     var retries = RetriedProvider.Waits()
+    /// How often each order book is repeated on the tape.
+    var bookNanoseconds = RepeatedBooks.nanoseconds
     /// The end of the names of its queues in metrics.
     var queueSuffix = ""
 

@@ -42,7 +42,7 @@ extension SourceTenure {
         }
         switch append(record, place) {
         case .appended:
-            if case .depthReset = record { inflow.depth.wroteReset(symbol) }
+            noteDepth(record, symbol)
         case .full:
             inflow.ticks.putBack()
             return makeRoom(lane: place.lane)
@@ -114,7 +114,63 @@ extension SourceTenure {
         guard outflow.publisher.append(.depthReset(reset), lane: place.lane) == .appended else {
             return false
         }
+        noteDepth(.depthReset(reset), symbol)
+        return true
+    }
+
+    // MARK: books that are repeated
+
+    /// Notes a row or a reset that was appended.
+    private func noteDepth(_ record: TapeRecord, _ symbol: Int) {
+        if case .depth(let row) = record { return inflow.repeats.take(row, symbol) }
         inflow.depth.wroteReset(symbol)
+        inflow.repeats.reset(symbol)
+    }
+
+    /// Follows a record that may be the end of a book: a gap of its rows that begins, or the end
+    /// of its subscription.
+    func followBookEnd(_ record: TapeRecord, _ symbol: Int) {
+        let kind: UInt8
+        if case .gap(let gap) = record, gap.state == GapState.open.rawValue {
+            kind = gap.kind
+        } else if case .subscription(let subscription) = record,
+            subscription.action == SubscriptionAction.stop.rawValue
+        {
+            kind = subscription.kind
+        } else {
+            return
+        }
+        guard kind == DataKind.depth.rawValue || kind == DataKind.any.rawValue else { return }
+        inflow.repeats.lose(symbol)
+    }
+
+    /// Repeats the books whose turn it is. A book that finds too little room in its packet waits
+    /// for the next one. While policies act, no book is repeated. Between two changes that came
+    /// together none is repeated, either: a provider may send one change of a book in parts.
+    func repeatBooks() {
+        guard !inflow.repeats.isEmpty else { return }
+        inflow.repeats.advance(to: clock.monotonic())
+        guard !inflow.repeats.due.isEmpty, !inflow.ticks.hasNext else { return }
+        for symbol in inflow.repeats.due where isRepeated(symbol) { inflow.repeats.done(symbol) }
+    }
+
+    /// Repeats a book, unless it is not known or may not be repeated now. Returns false when there
+    /// is no room for it now.
+    private func isRepeated(_ symbol: Int) -> Bool {
+        guard inflow.depth.isWhole(symbol), !inflow.backpressure.isPressed else { return true }
+        let place = place(of: symbol)
+        let records = inflow.repeats.records(
+            symbol,
+            TickHeader(
+                symbol: place.symbol, providerTime: .undefined, receiveTime: inflow.time.now()))
+        guard !records.isEmpty else { return true }
+        guard outflow.publisher.hasRoom(forBook: records.count, lane: place.lane) else {
+            return false
+        }
+        for record in records {
+            let outcome = outflow.publisher.append(record, lane: place.lane)
+            precondition(outcome == .appended, "a packet with room refused a row of a book")
+        }
         return true
     }
 

@@ -9,6 +9,7 @@ extension SourceTenure {
     func route() {
         let change = parts.newInstruments()
         if let change { inflow.ticks.follow(change) }
+        for number in change?.ended ?? [] { inflow.repeats.lose(Int(number)) }
         for number in (change?.redefined ?? []) + (change?.begun ?? [])
         where number < outflow.lanes.places.count {
             outflow.lanes.setLot(inflow.ticks.lot(Int(number)), Int(number))

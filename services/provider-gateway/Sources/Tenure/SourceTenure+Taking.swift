@@ -208,7 +208,10 @@ extension SourceTenure {
             return true
         }
         let place = place(of: symbol)
-        guard append(record, place) == .full else { return true }
+        guard append(record, place) == .full else {
+            followBookEnd(record, symbol)
+            return true
+        }
         inflow.ticks.putBack()
         return makeRoom(lane: place.lane)
     }

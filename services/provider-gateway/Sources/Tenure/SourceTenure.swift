@@ -146,6 +146,7 @@ final class SourceTenure {
             writeResets()
             releaseQuotes(all: !inflow.backpressure.isPressed)
             let blocked = takeTicks()
+            if !blocked { repeatBooks() }
             if inflow.policyEndsService {
                 parts.context.telemetry.emit(.backpressureEnds(source: parts.settings.source))
                 return .endedByPolicy

@@ -10,7 +10,7 @@ export class GapList {
   constructor() {
     this.version = null;
     this.items = [];
-    this.asked = null;
+    [this.asked, this.wasAsked] = [null, false];
     this.differsSince = null;
   }
 
@@ -21,12 +21,14 @@ export class GapList {
       return;
     }
     this.differsSince ??= performance.now();
-    if (this.version === null) first(this.ask(look.gaps_version));
-    else this.ask(look.gaps_version);
+    if (this.asked === look.gaps_version) return;
+    const answer = this.ask(look.gaps_version);
+    // The page draws itself after its first answer, which comes here again.
+    if (!this.wasAsked) first(answer);
+    this.wasAsked = true;
   }
 
   async ask(version) {
-    if (this.asked === version) return;
     this.asked = version;
     try {
       const answer = await fetch("gaps.json");

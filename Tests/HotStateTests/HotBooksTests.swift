@@ -272,7 +272,7 @@ struct HotBooksTests {
     }
 
     @Test("a repetition makes a lost book known, and leaves the times of a known one")
-    func repeated() throws {
+    func repetitions() throws {
         var table = HotTable(symbolsMax: 16)
         var lane = Lane()
         func repetition(_ price: Int64) throws {

@@ -180,7 +180,7 @@ struct ExpectedRows {
         row["operation"] = "reset"
         row["market_maker"] = ""
         row["book_flags"] = "0"
-        row["reason"] = ["unknown", "reset", "halted", "disconnected"][Int(reset.reason)]
+        row["reason"] = ["unknown", "reset", "halted", "disconnected", "repeated"][Int(reset.reason)]
         return row
     }
 

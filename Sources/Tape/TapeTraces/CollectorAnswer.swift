@@ -1,5 +1,5 @@
-/// Reads `ExportTraceServiceResponse` of OTLP 1, in which a collector can say that it refused a part
-/// of what it was sent.
+/// Reads `ExportTraceServiceResponse` of OTLP 1, in which a collector can say that it refused a
+/// part of what it was sent.
 enum CollectorAnswer {
     /// Returns how many spans were refused; 0 for what is no such answer.
     static func refused(_ body: [UInt8]) -> UInt64 {

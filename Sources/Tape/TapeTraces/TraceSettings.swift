@@ -40,7 +40,7 @@ package struct TraceSettings: Sendable {
             of: "OTEL_EXPORTER_OTLP_HEADERS"
         ).map { HTTPHeader($0.key, $0.value, isSecret: true) }
         // Nor a header, whose name may be a key that was mistaken for one.
-        guard (try? HTTPRequest(address, headers: headers).check()) != nil else {
+        do throws(HTTPError) { try HTTPRequest(address, headers: headers).check() } catch {
             throw SettingsError(
                 "OTEL_EXPORTER_OTLP_HEADERS has a name or a value that cannot be sent")
         }

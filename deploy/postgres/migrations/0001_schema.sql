@@ -126,8 +126,7 @@ COMMENT ON COLUMN depth.side IS 'ask or bid; NULL of a reset';
 COMMENT ON COLUMN depth.position IS 'the row of the book, from 0';
 COMMENT ON COLUMN depth.market_maker IS 'or the exchange, of a book of several';
 COMMENT ON COLUMN depth.book_flags IS
-    'bits: 1 put together from several exchanges, 2 the provider names market makers, 4 a row that '
-    'the gateway repeats, which changes nothing';
+    'bits: 1 of several exchanges, 2 the provider names market makers, 4 repeated by the gateway';
 COMMENT ON COLUMN depth.reason IS 'of a reset: unknown, reset, halted, disconnected or repeated';
 
 CREATE TABLE options (

@@ -447,11 +447,9 @@ class Desk(Sides):
     def symbols(
         self, start: Time | None = None, end: Time | None = None, *, on: Time | None = None, tz: str = "UTC",
     ) -> Table:
-        """Returns the symbols that have trades in [start, end), or on a day: source, first and last trade,
-        and their number. It reads all trades of that time.
-
-        Without a time, a recording is read completely, and of a database only the last trade of each
-        symbol of the last seven days is looked up."""
+        """Returns the symbols that have trades in [start, end), or on a day: source, first and last trade, and their
+        number. It reads all trades of that time. Without a time, a recording is read completely, and of a database
+        only the last trade of each symbol of the last seven days is looked up."""
         if on is not None:
             first = times.nanoseconds(on, tz)
             day = times.local_date(first, tz)

@@ -201,7 +201,8 @@ struct RepairStages: Sendable {
         guard header.flags.contains(.backfilled) else {
             let time = header.stageTime
             if time.isDefined {
-                queues.ofOwner[owner].clock = Swift.max(queues.ofOwner[owner].clock, time.nanoseconds)
+                let clock = queues.ofOwner[owner].clock
+                queues.ofOwner[owner].clock = Swift.max(clock, time.nanoseconds)
             }
             judge(queues.ofOwner[owner].clock, of: owner)
             return run(found)

@@ -180,7 +180,8 @@ struct ExpectedRows {
         row["operation"] = "reset"
         row["market_maker"] = ""
         row["book_flags"] = "0"
-        row["reason"] = ["unknown", "reset", "halted", "disconnected", "repeated"][Int(reset.reason)]
+        let reasons = ["unknown", "reset", "halted", "disconnected", "repeated"]
+        row["reason"] = reasons[Int(reset.reason)]
         return row
     }
 

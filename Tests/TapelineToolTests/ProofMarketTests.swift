@@ -19,9 +19,10 @@ import Testing
             var random = SeededRandom(seed: seed)
             var weather = MarketWeather(using: &random, withRepairs: true)
             weather.addQuotes()
-            // Everything that came later is in a range that was repaired for it.
+            // Everything that came later is in a range that was repaired for it. A tick that comes
+            // twice would be late the second time: the tables have a list of these, this test none.
             (weather.strayQuotes, weather.partFills, weather.late, weather.ties) = (0, 0, 0, 0)
-            (weather.delay, weather.busts, weather.changes) = (0, 0, 0)
+            (weather.delay, weather.busts, weather.changes, weather.repeats) = (0, 0, 0, 0)
             (weather.switches, weather.restarts) = (0, 0)
             // The tables have the clock of one symbol.
             (weather.sources, weather.symbols) = (1, 1)

@@ -38,13 +38,20 @@ import Testing
             for tick in ticks { slice.records.note(tick) }
             let computed = try computed(slice, ticks)
             let chosen = slice.chosen(computed.live, computed.mended)
+            // A trade that came after the fill of a quote before it was paired without that quote.
+            let unsure = trades(after: ticks, within: definition.quoteAgeMax)
+            func isSure(_ bar: Bar) -> Bool {
+                let window = bar.openTime.nanoseconds..<bar.closeTime.nanoseconds
+                return !unsure.contains { window.contains($0) }
+            }
+            let stored = owner.stored.values.filter { isSure($0.bar) }
             var comparison = ProofComparison()
             comparison.compare(
-                Array(owner.stored.values), with: chosen,
+                stored, with: chosen.filter { isSure($0.value) },
                 ProofComparison.Rule(looksAtFlags: false, keptBack: Set(owner.series))
             ) { _, _ in false }
             equal += comparison.equal
-            repaired += owner.stored.values.count(where: \.isRepaired)
+            repaired += stored.count(where: \.isRepaired)
             guard comparison.isClean else {
                 Issue.record("TAPELINE_SEED=\(seed): \(comparison.differences.prefix(3))")
                 return
@@ -52,6 +59,19 @@ import Testing
         }
         // Otherwise it was not tested.
         #expect(equal >= Seeds.least(1_000) && repaired >= Seeds.least(100))
+    }
+
+    /// Returns the times of trades that came after a fetched quote, and not long after its time.
+    private func trades(after ticks: [ProofTick], within age: Int64) -> [Int64] {
+        let quotes = ticks.filter { $0.isFetched && $0.quote != nil }
+        return ticks.filter { $0.trade != nil && !$0.isFetched }.compactMap { trade in
+            guard let time = trade.header?.eventTime.nanoseconds else { return nil }
+            let isAfter = quotes.contains { quote in
+                guard let filled = quote.header?.eventTime.nanoseconds else { return false }
+                return quote.ordinal < trade.ordinal && (filled...filled + age).contains(time)
+            }
+            return isAfter ? time : nil
+        }
     }
 
     private func symbol(_ owner: MarketOwner) throws -> Symbol {

@@ -44,6 +44,12 @@ class Table(unittest.TestCase):
                 self.assertIn(f"- alert: {name}\n", text)
             self.assertEqual(bool(each.window), bool(each.why), each.name)
 
+    def test_groups(self):
+        """A blocked table is named by the group of its tables."""
+        blocked = next(each for each in table.KINDS if each.alert == "TableBlocked")
+        groups = {target: table.Fault(1, blocked, target).labels["group"] for target in blocked.targets}
+        self.assertEqual(groups, {"bars_short": "bars", "trade_rows": "ticks", "quote_rows": "ticks"})
+
     def test_waits(self):
         waits = table.waits()
         self.assertEqual(waits[("ServiceDown", "warning")], 60)

@@ -26,12 +26,13 @@ UNITS = {"s": 1, "m": 60, "h": 3600}
 ROWS, BARS = "rows", "bars"
 GATEWAYS = {"provider-gateway": "ibkr", "provider-gateway-made": "made", "provider-gateway-alpaca": "alpaca"}
 WORKERS = ("operator-worker-a", "operator-worker-b")
-TABLES = ("bars_short", "trade_rows", "quote_rows")
+# The group of tables that waits apart when one of them is blocked.
+TABLES = {"bars_short": "bars", "trade_rows": "ticks", "quote_rows": "ticks"}
 
 
 @dataclasses.dataclass(frozen=True)
 class Kind:
-    """A kind of fault. `{target}` in a label is what was drawn."""
+    """A kind of fault. `{target}` in a label is what was drawn, and `{group}` the group of that table."""
 
     name: str
     # The function of alert_faults.py that causes it, with the target.
@@ -74,7 +75,7 @@ def breaker(name: str, act: str, window: int = 0, why: str = "") -> Kind:
 
 
 def blocked(name: str, act: str) -> Kind:
-    return Kind(name, act, "TableBlocked", "warning", of(group="store"), TABLES, 15,
+    return Kind(name, act, "TableBlocked", "warning", of(group="{group}"), tuple(TABLES), 15,
                 "a table is refused or waited for some times before its group waits apart", hurts=(ROWS,))
 
 
@@ -168,7 +169,8 @@ class Fault:
 
     @property
     def labels(self) -> dict[str, str]:
-        return {key: value.format(target=self.target) for key, value in self.kind.labels}
+        group = TABLES.get(self.target, "")
+        return {key: value.format(target=self.target, group=group) for key, value in self.kind.labels}
 
     @property
     def waits(self) -> int:

@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """Shows that what fails pages somebody, in time and by its name: `make soak NAME=alerts`.
 
-    alerts.py PROGRAMS [--seed N] [--faults N] [--stacks N] [--only WORDS] [--hold N] [--report FILE] [--keep]
+    alerts.py PROGRAMS [--seed N] [--faults N] [--from N] [--stacks N] [--only WORDS] [--hold N] [--report FILE]
+        [--keep]
 
 Faults (40) are drawn by the seed from alert_table.py: none comes again before all were drawn. `--only` draws from those
-whose name has these words. Local stacks of their own (.local/stack/alerts-1 …, three of them) work beside each other;
-each has three sources, and sends its alerts by a Prometheus and an Alertmanager with the shipped rules, routes, waits
-and intervals to a receiver, which is a web server of this script. A stack gets its next fault when nothing fires any
-more, and counters of the last quarter of an hour remember little.
+whose name has these words; `--from` leaves out those that an earlier run of the seed has tried. Local stacks of their
+own (.local/stack/alerts-1 …, three of them) work beside each other; each has three sources, and sends its alerts by a
+Prometheus and an Alertmanager with the shipped rules, routes, waits and intervals to a receiver, which is a web server
+of this script. A stack gets its next fault when nothing fires any more, and counters of the last quarter of an hour
+remember little.
 
 What is not as shipped: WRITER_DATABASE_BYTES is set, and GATEWAY_KEEP is a day, so that a stream that is made small
 stays full. Rates are low. Settings, passwords and triggers of a fault are taken back at its end.
@@ -240,6 +242,7 @@ def main() -> int:
     parser.add_argument("programs", type=pathlib.Path)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1_000_000))
     parser.add_argument("--faults", type=int, default=FAULTS)
+    parser.add_argument("--from", type=int, default=1, dest="first", help="the number of the first fault to try")
     parser.add_argument("--stacks", type=int, default=STACKS)
     parser.add_argument("--only", default="", help="draw from faults whose name has these words")
     parser.add_argument("--hold", type=int, default=HOLD_SECONDS, help="seconds that a fault lasts after its page")
@@ -250,10 +253,12 @@ def main() -> int:
     if not FAKETIME.exists():
         say(f"clocks stay right: {FAKETIME} is missing here")
         kinds = [kind for kind in kinds if not kind.moves_clock]
-    if not kinds or options.faults < 1 or options.stacks < 1:
+    drawn = draw(options.faults, options.seed, kinds) if kinds else []
+    faults = [each for each in drawn if each.number >= options.first]
+    if not faults or options.stacks < 1:
         parser.error(f"no fault: there are {', '.join(kind.name for kind in KINDS)}")
-    say(f"seed {options.seed}: {options.faults} faults of {len(kinds)} kinds")
-    run = Run(options, draw(options.faults, options.seed, kinds))
+    say(f"seed {options.seed}: {len(faults)} faults of {len(kinds)} kinds")
+    run = Run(options, faults)
     problems = run.all()
     print(table(run.outcomes))
     for problem in problems:

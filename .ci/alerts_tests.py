@@ -44,7 +44,7 @@ class Table(unittest.TestCase):
                 self.assertIn(f"- alert: {name}\n", text)
             self.assertEqual(bool(each.window), bool(each.why), each.name)
 
-    def test_groups(self):
+    def test_blocked(self):
         """A blocked table is named by the group of its tables."""
         blocked = next(each for each in table.KINDS if each.alert == "TableBlocked")
         groups = {target: table.Fault(1, blocked, target).labels["group"] for target in blocked.targets}

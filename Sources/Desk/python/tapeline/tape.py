@@ -166,7 +166,7 @@ class Tape:
             from .tape_bars import bar_subjects
 
             all_of_them = list(range(self.partitions)) if partitions is None else partitions
-            parts.append(Part(self.bar_stream, bar_subjects(self, all_of_them), time=time))
+            parts.append(Part(self.bar_stream, bar_subjects(self, all_of_them, with_values=True), time=time))
         return parts
 
     def gap_records(self, wanted: Wanted) -> list[GapRecord]:

@@ -321,7 +321,8 @@ def _without(wanted: Wanted, bars: Collection[tuple[str, str]]) -> list[Pair]:
     ]
 
 
-def bar_subjects(tape: Tape, partitions: list[int]) -> tuple[str, ...]:
-    """Returns the subjects of the bars of partitions. The first one has the values over all partitions, too."""
-    values = [f"{tape.namespace}.all.{VALUES}"] if 0 in partitions else []
+def bar_subjects(tape: Tape, partitions: list[int], *, with_values: bool = False) -> tuple[str, ...]:
+    """Returns the subjects of the bars of partitions. The first one has the values over all partitions, too: those
+    of a scan may be of a symbol of any partition."""
+    values = [f"{tape.namespace}.all.{VALUES}"] if with_values or 0 in partitions else []
     return (*(f"{tape.namespace}.bars.{partition}" for partition in partitions), *values)

@@ -72,7 +72,7 @@ extension GraphDefinition {
         nodes.contains { node in
             switch node.operation {
             case .deduplicate, .throttle, .custom, .join: true
-            case .filter, .route, .bars, .aggregate, .resample, .breadth: false
+            case .filter, .route, .bars, .aggregate, .resample, .breadth, .scan: false
             }
         }
     }
@@ -127,7 +127,9 @@ extension GraphDefinition {
         stages(before: name).contains { node in
             switch node.operation {
             case .deduplicate, .join: false
-            case .throttle, .filter, .route, .custom, .bars, .aggregate, .resample, .breadth: true
+            case .throttle, .filter, .route, .custom, .bars, .aggregate, .resample, .breadth,
+                .scan:
+                true
             }
         }
     }
@@ -198,7 +200,7 @@ extension GraphNode {
         case .resample(let rule) where rule.provider != nil:
             return rule.series.all.contains { $0.name == name }
         case .resample, .deduplicate, .throttle, .filter, .route, .custom, .join, .aggregate,
-            .breadth:
+            .breadth, .scan:
             return false
         }
     }

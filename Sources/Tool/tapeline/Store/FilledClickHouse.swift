@@ -85,18 +85,7 @@ final class FilledClickHouse: FilledServer {
     }
 
     func blocks(_ notes: [FillNote]) -> [any StoreBlock] {
-        var rows = NativeRows(.fills)
-        for note in notes {
-            rows.row(columns: Int16(ClickHouseTable.fills.columns.count))
-            rows.text(note.lane.input)
-            rows.int64(note.lane.partition)
-            rows.text(note.lane.source)
-            rows.int64(note.ordinals.lowerBound)
-            rows.int64(note.ordinals.upperBound)
-            rows.int64(note.rows)
-            rows.text(note.other)
-        }
-        return rows.parts().map(\.block)
+        NativeRows(.fills).blocks(notes, isDated: false)
     }
 
     func insert(_ given: any StoreBlock, token: String) throws(StoreServerError) {

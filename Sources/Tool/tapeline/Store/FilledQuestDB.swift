@@ -132,19 +132,7 @@ final class FilledQuestDB: FilledServer {
     }
 
     func blocks(_ notes: [FillNote]) -> [any StoreBlock] {
-        var rows = LineRowWriter(.fills)
-        for note in notes {
-            rows.row(columns: Int16(QuestDBTable.fills.columns.count))
-            rows.text(note.lane.input)
-            rows.int64(note.lane.partition)
-            rows.text(note.lane.source)
-            rows.int64(note.ordinals.lowerBound)
-            rows.int64(note.ordinals.upperBound)
-            rows.int64(note.rows)
-            rows.text(note.other)
-            rows.int64(note.streamCreated)
-        }
-        return rows.parts().map(\.block)
+        LineRowWriter(.fills).blocks(notes, isDated: true)
     }
 
     func insert(_ given: any StoreBlock, token: String) throws(StoreServerError) {

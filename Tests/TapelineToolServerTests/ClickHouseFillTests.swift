@@ -28,7 +28,7 @@ struct ClickHouseFillTests {
             second = try AcceptBench("fill_\(name)_b", beside: first)
             folder = try TemporaryFolder("clickhouse")
             front = try PythonServer(
-                "\(ServerPrograms.checkout)/Tests/StoreWriterServerTests/ClickHouse/"
+                "\(ServerPrograms.checkout)/Tests/StoreWriterServerTests/fronts/"
                     + "clickhouse_front.py", [folder.path], of: "clickhouse")
             source = try first.source(0)
             let service = try TestService(

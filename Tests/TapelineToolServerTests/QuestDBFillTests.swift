@@ -33,7 +33,7 @@ struct QuestDBFillTests {
             second = try AcceptBench("fill_\(name)_q", beside: first)
             folder = try TemporaryFolder("questdb")
             front = try PythonServer(
-                "\(ServerPrograms.checkout)/Tests/StoreWriterServerTests/QuestDB/"
+                "\(ServerPrograms.checkout)/Tests/StoreWriterServerTests/fronts/"
                     + "questdb_recorder.py", [folder.path])
             source = try first.source(0)
             #expect(try command("migrate").code == .success)

@@ -15,9 +15,7 @@ extension ColumnDecoder {
                 }
             }
             json.member("complete", isComplete)
-            json.array("lanes") { json in
-                for lane in lanes { lane.write(into: &json) }
-            }
+            json.array("lanes", of: lanes) { json, lane in lane.write(into: &json) }
         }
         return json.text
     }

@@ -169,9 +169,7 @@ extension RecordingFile {
             json.array("present") { json in
                 for partition in about.present { json.value(partition.number) }
             }
-            json.array("symbols") { json in
-                for symbol in about.symbols { json.value(symbol.text) }
-            }
+            json.array("symbols", of: about.symbols) { json, symbol in json.value(symbol.text) }
             json.member("from", about.from)
             json.member("to", about.to)
             json.member("created", about.created)

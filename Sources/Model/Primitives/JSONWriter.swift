@@ -117,6 +117,24 @@ public struct JSONWriter: Sendable {
         array(body)
     }
 
+    /// Writes an array, element by element.
+    @inlinable
+    public mutating func array<Element>(
+        _ name: String, of elements: some Sequence<Element>,
+        _ write: (inout JSONWriter, Element) -> Void
+    ) {
+        array(name) { json in for element in elements { write(&json, element) } }
+    }
+
+    /// Writes an array that has an object for each element.
+    @inlinable
+    public mutating func objects<Element>(
+        _ name: String, of elements: some Sequence<Element>,
+        _ members: (inout JSONWriter, Element) -> Void
+    ) {
+        array(name, of: elements) { json, element in json.object { members(&$0, element) } }
+    }
+
     // MARK: parts
 
     private mutating func open(_ bracket: UInt8) {

@@ -156,15 +156,11 @@ extension StoreIntent {
         json.member("rows", rows)
         json.member("digest", digest)
         json.member("layout", layout)
-        json.array("sources") { json in
-            for range in ranges {
-                json.object { json in
-                    json.member("source", range.source.text)
-                    json.member("epoch", range.epoch)
-                    json.member("first_ordinal", range.first)
-                    json.member("last_ordinal", range.last)
-                }
-            }
+        json.objects("sources", of: ranges) { json, range in
+            json.member("source", range.source.text)
+            json.member("epoch", range.epoch)
+            json.member("first_ordinal", range.first)
+            json.member("last_ordinal", range.last)
         }
     }
 

@@ -114,9 +114,7 @@ struct PositionBlock: Hashable {
         var json = JSONWriter(capacity: 64 + positions.count * 256)
         json.object(version: ReaderPosition.version) { json in
             json.member("told_ns", told.nanoseconds)
-            json.array("positions") { json in
-                for position in positions { position.write(into: &json) }
-            }
+            json.array("positions", of: positions) { json, position in position.write(into: &json) }
         }
         return json.bytes
     }

@@ -120,14 +120,10 @@ extension ReaderPosition {
                 json.member("packet_ordinal", proof.packet.firstOrdinal)
                 json.member("packet_checksum", proof.packet.checksum)
             }
-            json.array("sources") { json in
-                for source in sources {
-                    json.object { json in
-                        json.member("source", source.source.text)
-                        json.member("epoch", source.epoch)
-                        json.member("last_ordinal", source.lastOrdinal)
-                    }
-                }
+            json.objects("sources", of: sources) { json, source in
+                json.member("source", source.source.text)
+                json.member("epoch", source.epoch)
+                json.member("last_ordinal", source.lastOrdinal)
             }
         }
     }

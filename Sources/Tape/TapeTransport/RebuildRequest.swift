@@ -62,14 +62,10 @@ package struct RebuildRequest: Equatable, Sendable {
             json.object { json in
                 json.member("last_ordinal", stored.lastOrdinal)
                 json.member("epoch", stored.epoch)
-                json.array("sources") { json in
-                    for source in stored.sources {
-                        json.object { json in
-                            json.member("source", source.source.text)
-                            json.member("epoch", source.epoch)
-                            json.member("last_ordinal", source.lastOrdinal)
-                        }
-                    }
+                json.objects("sources", of: stored.sources) { json, source in
+                    json.member("source", source.source.text)
+                    json.member("epoch", source.epoch)
+                    json.member("last_ordinal", source.lastOrdinal)
                 }
             }
         }

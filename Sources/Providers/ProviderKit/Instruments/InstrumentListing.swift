@@ -85,8 +85,7 @@ package enum InstrumentListing {
             json.array("feeds") { json in
                 for name in FeedName.names(of: instrument.feeds) { json.value(name) }
             }
-            json.array("providers") { json in for name in instrument.providers { json.value(name) }
-            }
+            json.array("providers", of: instrument.providers) { json, name in json.value(name) }
         }
     }
 }

@@ -237,8 +237,7 @@ struct MemberRun {
                     json.member("state", progress.text)
                 }
                 if !pauses.isEmpty {
-                    json.array("pauses") { json in for pause in pauses { pause.report(into: &json) }
-                    }
+                    json.array("pauses", of: pauses) { json, pause in pause.report(into: &json) }
                 }
             })
     }

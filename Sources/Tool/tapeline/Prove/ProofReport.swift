@@ -144,9 +144,7 @@ struct ProofReport {
             "open_time", Timestamp(nanoseconds: difference.key.openTime).description)
         json.member("open_time_ns", difference.key.openTime)
         json.member("number", difference.key.number)
-        json.array("fields") { json in
-            for field in difference.fields { field.write(into: &json) }
-        }
+        json.array("fields", of: difference.fields) { json, field in field.write(into: &json) }
     }
 }
 

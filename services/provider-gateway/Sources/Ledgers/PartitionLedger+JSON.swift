@@ -29,20 +29,14 @@ extension PartitionLedger {
             json.member("last_id", ids.last.id)
             json.member("last_time", ids.last.time.nanoseconds)
             if !ids.holes.isEmpty {
-                json.array("missing_ids") { json in
-                    for hole in ids.holes { json.object { write(hole, into: &$0) } }
-                }
+                json.objects("missing_ids", of: ids.holes) { write($1, into: &$0) }
             }
         }
         if !entry.values.values.isEmpty {
-            json.array("values") { json in
-                for value in entry.values.values { json.object { write(value, into: &$0) } }
-            }
+            json.objects("values", of: entry.values.values) { write($1, into: &$0) }
         }
         guard !entry.missing.parts.isEmpty else { return }
-        json.array("missing") { json in
-            for part in entry.missing.parts { json.object { write(part, into: &$0) } }
-        }
+        json.objects("missing", of: entry.missing.parts) { write($1, into: &$0) }
     }
 
     /// A value has more digits than the numbers of some readers, so it is a text.

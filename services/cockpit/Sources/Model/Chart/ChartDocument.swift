@@ -60,13 +60,9 @@ struct ChoicesDocument {
         json.object { json in
             json.member("more", choices.hasMoreSymbols)
             json.array("symbols") { for each in choices.symbols { $0.value(each) } }
-            json.array("offers") { json in
-                for offer in choices.offers {
-                    json.object { json in
-                        json.member("series", offer.series)
-                        json.member("source", offer.source)
-                    }
-                }
+            json.objects("offers", of: choices.offers) { json, offer in
+                json.member("series", offer.series)
+                json.member("source", offer.source)
             }
         }
         return json.bytes

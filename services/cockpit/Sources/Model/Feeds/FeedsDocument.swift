@@ -27,12 +27,10 @@ struct FeedsDocument {
                 writer.member("listed", newest.oldest.count)
                 writer.member("never", newest.never)
                 writer.member("older", newest.older)
-                writer.array("ages") { writer in
-                    for age in newest.ages {
-                        writer.array { writer in
-                            writer.value(age.seconds)
-                            writer.value(age.instruments)
-                        }
+                writer.array("ages", of: newest.ages) { writer, age in
+                    writer.array { writer in
+                        writer.value(age.seconds)
+                        writer.value(age.instruments)
                     }
                 }
             }
@@ -69,14 +67,12 @@ struct FeedsDocument {
     private func write(_ row: FeedBoard.Row, _ writer: inout JSONWriter) {
         writer.object { writer in
             writer.member("symbol", row.symbol)
-            writer.array("cells") { writer in
-                for cell in row.cells {
-                    writer.array { writer in
-                        writer.value(cell.source)
-                        if let at = cell.newestAt {
-                            // A tenth of a second is what people see.
-                            writer.value((Double(at.nanoseconds) / 1e8).rounded() / 10)
-                        }
+            writer.array("cells", of: row.cells) { writer, cell in
+                writer.array { writer in
+                    writer.value(cell.source)
+                    if let at = cell.newestAt {
+                        // A tenth of a second is what people see.
+                        writer.value((Double(at.nanoseconds) / 1e8).rounded() / 10)
                     }
                 }
             }

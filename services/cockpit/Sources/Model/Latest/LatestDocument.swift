@@ -21,11 +21,7 @@ struct LatestDocument {
             writer.array("problems") { writer in
                 for problem in problems { writer.value(OverviewMaker.line(problem)) }
             }
-            writer.array("items") { writer in
-                for value in values {
-                    writer.object { value.write(into: &$0, time) }
-                }
-            }
+            writer.objects("items", of: values) { $1.write(into: &$0, time) }
             writer.member("more", more)
         }
         return writer.bytes

@@ -49,10 +49,8 @@ struct MarketDocument {
             if row.heardAt.isDefined {
                 json.member("heard", Double(row.heardAt.nanoseconds) / 1e9)
             }
-            json.array("line") { json in
-                for price in row.line {
-                    if price.isFinite { json.value(Double(price)) } else { json.null() }
-                }
+            json.array("line", of: row.line) { json, price in
+                if price.isFinite { json.value(Double(price)) } else { json.null() }
             }
         }
     }

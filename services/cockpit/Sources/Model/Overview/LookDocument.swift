@@ -122,15 +122,11 @@ struct LookDocument {
             writer.member(
                 "words",
                 OverviewMaker.line(service.problem ?? service.reasons.joined(separator: "; ")))
-            writer.array("providers") { writer in
-                for provider in service.providers {
-                    writer.object { writer in
-                        writer.member("name", provider.name)
-                        writer.member("connected", provider.isConnected)
-                        let feeds = provider.feedCounts.map { "\($0.count) \($0.state)" }
-                        writer.member("feeds", feeds.joined(separator: ", "))
-                    }
-                }
+            writer.objects("providers", of: service.providers) { writer, provider in
+                writer.member("name", provider.name)
+                writer.member("connected", provider.isConnected)
+                let feeds = provider.feedCounts.map { "\($0.count) \($0.state)" }
+                writer.member("feeds", feeds.joined(separator: ", "))
             }
         }
     }

@@ -14,14 +14,10 @@ struct StoreDocument {
             writer.object("room") { write(look.room, &$0) }
             writer.object("backups") { writer in
                 writer.member("at", seconds: look.backupsAt)
-                writer.array("items") { writer in
-                    for backup in look.backups {
-                        writer.object { writer in
-                            writer.member("kind", backup.kind)
-                            writer.member("finished", backup.finished)
-                            writer.member("old", backup.isOld)
-                        }
-                    }
+                writer.objects("items", of: look.backups) { writer, backup in
+                    writer.member("kind", backup.kind)
+                    writer.member("finished", backup.finished)
+                    writer.member("old", backup.isOld)
                 }
             }
         }
@@ -46,15 +42,11 @@ struct StoreDocument {
             if let rows = service.queue.rows { json.member("queue", rows) }
             if let rows = service.queue.rowsMax { json.member("queue_max", rows) }
             if let lag = writer.unwritten { json.member("unwritten", lag) }
-            json.array("apart") { json in
-                for each in page.apart {
-                    json.object { json in
-                        json.member("table", each.table)
-                        json.member("reason", OverviewMaker.line(each.reason))
-                        json.member("behind", each.behindSeconds)
-                        if each.since.isDefined { json.member("since", each.since.description) }
-                    }
-                }
+            json.objects("apart", of: page.apart) { json, each in
+                json.member("table", each.table)
+                json.member("reason", OverviewMaker.line(each.reason))
+                json.member("behind", each.behindSeconds)
+                if each.since.isDefined { json.member("since", each.since.description) }
             }
             json.array("threads") { for worker in page.workers { $0.value(worker.state) } }
             let error = page.workers.compactMap(\.lastError).first

@@ -160,8 +160,7 @@ extension RecordingFile {
     /// Everything that the header says, and which bars are complete, as JSON.
     func json() throws(RecordingError) -> String {
         let bars = try bars()
-        var json = JSONWriter()
-        json.object { json in
+        return JSONWriter.made { json in
             json.member("format", Int(RecordingFormat.version))
             json.member("namespace", about.namespace)
             json.member("source", about.source.text)
@@ -181,8 +180,7 @@ extension RecordingFile {
             json.array("bars") { json in
                 for entry in bars where !entry.isEmpty { entry.write(into: &json) }
             }
-        }
-        return json.text
+        }.text
     }
 }
 

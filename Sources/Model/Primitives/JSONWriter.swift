@@ -17,6 +17,15 @@ public struct JSONWriter: Sendable {
         depth = 0
     }
 
+    /// Returns an object; with a `version` it is a document of that version.
+    public static func made(
+        capacity: Int = 256, version: Int? = nil, _ members: (inout JSONWriter) -> Void
+    ) -> JSONWriter {
+        var json = JSONWriter(capacity: capacity)
+        if let version { json.object(version: version, members) } else { json.object(members) }
+        return json
+    }
+
     // MARK: structure
 
     public mutating func object(_ body: (inout JSONWriter) -> Void) {

@@ -36,8 +36,7 @@ package struct RegisteredGroup: Equatable, Sendable {
 
     /// The registration as JSON, without the positions, which have separate keys.
     var json: [UInt8] {
-        var json = JSONWriter(capacity: 128)
-        json.object(version: Self.version) { json in
+        JSONWriter.made(capacity: 128, version: Self.version) { json in
             json.member("group", group.text)
             json.member("registered", registered.description)
             json.member("registered_ns", registered.nanoseconds)
@@ -47,8 +46,7 @@ package struct RegisteredGroup: Equatable, Sendable {
             json.member("role", group.role.rawValue)
             json.member("kind", kind)
             json.member("needed", isNeeded)
-        }
-        return json.bytes
+        }.bytes
     }
 
     /// Reads what is registered, written at that time.

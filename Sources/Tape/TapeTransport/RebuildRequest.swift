@@ -54,8 +54,7 @@ package struct RebuildRequest: Equatable, Sendable {
     package static func key(_ partition: Partition) -> String { "operator.\(partition).rebuild" }
 
     package var json: [UInt8] {
-        var json = JSONWriter(capacity: 64)
-        json.object(version: Self.version) { json in
+        JSONWriter.made(capacity: 64, version: Self.version) { json in
             json.member("requested_ns", requested.nanoseconds)
             guard let stored else { return }
             json.key("stored")
@@ -68,8 +67,7 @@ package struct RebuildRequest: Equatable, Sendable {
                     json.member("last_ordinal", source.lastOrdinal)
                 }
             }
-        }
-        return json.bytes
+        }.bytes
     }
 
     /// Reads a request. Only a newer release can mean something else by the key: any other value is

@@ -103,8 +103,7 @@ package struct WatchlistReport: Equatable, Sendable {
     }
 
     private func json(_ instruments: [Instrument], leftOut: Int) -> [UInt8] {
-        var json = JSONWriter(capacity: 512 + instruments.count * 96)
-        json.object(version: Self.version) { json in
+        JSONWriter.made(capacity: 512 + instruments.count * 96, version: Self.version) { json in
             json.member("source", source.text)
             json.member("gateway", gateway)
             json.member("time", time.description)
@@ -118,8 +117,7 @@ package struct WatchlistReport: Equatable, Sendable {
             }
             json.member("left_out", leftOut)
             json.array("instruments") { Self.write(instruments, into: &$0) }
-        }
-        return json.bytes
+        }.bytes
     }
 
     private static func write(_ instruments: [Instrument], into json: inout JSONWriter) {

@@ -6,8 +6,7 @@ extension PartitionLedger {
     static let version = 1
 
     func json(time: Timestamp) -> [UInt8] {
-        var json = JSONWriter(capacity: 256 + entries.count * 96)
-        json.object(version: Self.version) { json in
+        JSONWriter.made(capacity: 256 + entries.count * 96, version: Self.version) { json in
             json.member("time", time.description)
             json.member("sequence", position.sequence)
             json.member("last_ordinal", position.lastOrdinal)
@@ -17,8 +16,7 @@ extension PartitionLedger {
                     json.object { Self.write(symbol, entry, into: &$0) }
                 }
             }
-        }
-        return json.bytes
+        }.bytes
     }
 
     private static func write(_ symbol: Symbol, _ entry: Entry, into json: inout JSONWriter) {

@@ -53,8 +53,7 @@ struct AskedDocument: Sendable {
     }
 
     func json(seconds: Double, at time: Timestamp) -> [UInt8] {
-        var json = JSONWriter(capacity: rows.bytes.count + 1_024)
-        json.object { json in
+        JSONWriter.made(capacity: rows.bytes.count + 1_024) { json in
             json.member("state", "answered")
             json.member("time", "\(time)")
             json.member("seconds", seconds)
@@ -65,8 +64,7 @@ struct AskedDocument: Sendable {
             json.array { json in
                 if count > 0 { json.literal(rows.text) }
             }
-        }
-        return json.bytes
+        }.bytes
     }
 
     /// Why there are no rows, in words for a person.

@@ -7,14 +7,12 @@ struct FeedsDocument {
     let look: FeedBoard.Look
 
     var json: [UInt8] {
-        var writer = JSONWriter(capacity: 16_384)
-        writer.object { writer in
+        JSONWriter.made(capacity: 16_384) { writer in
             writer.member("at", seconds: look.measuredAt)
             writer.array("sources") { for each in look.sources { write(each, &$0) } }
             writer.member("hidden", look.hidden)
             writer.array("rows") { for row in look.rows { write(row, &$0) } }
-        }
-        return writer.bytes
+        }.bytes
     }
 
     private func write(_ source: FeedBoard.Source, _ writer: inout JSONWriter) {

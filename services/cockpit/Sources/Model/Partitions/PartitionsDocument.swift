@@ -6,14 +6,12 @@ struct PartitionsDocument {
     let now: MonotonicTime
 
     var json: [UInt8] {
-        var writer = JSONWriter(capacity: 32_768)
-        writer.object { writer in
+        JSONWriter.made(capacity: 32_768) { writer in
             writer.member("at", seconds: now)
             writer.member("scaler_each", ScalerLag.each)
             writer.array("groups") { for group in look.groups { write(group, &$0) } }
             writer.array("shares") { for share in look.shares { write(share, &$0) } }
-        }
-        return writer.bytes
+        }.bytes
     }
 
     private func write(_ group: PartitionBoard.Group, _ writer: inout JSONWriter) {

@@ -7,8 +7,7 @@ struct StoreDocument {
     let now: MonotonicTime
 
     var json: [UInt8] {
-        var writer = JSONWriter(capacity: 8_192)
-        writer.object { writer in
+        JSONWriter.made(capacity: 8_192) { writer in
             writer.member("at", seconds: now)
             writer.array("writers") { for each in look.writers { write(each, &$0) } }
             writer.object("room") { write(look.room, &$0) }
@@ -20,8 +19,7 @@ struct StoreDocument {
                     writer.member("old", backup.isOld)
                 }
             }
-        }
-        return writer.bytes
+        }.bytes
     }
 
     private func write(_ writer: StoreBoard.Writer, _ json: inout JSONWriter) {

@@ -135,13 +135,12 @@ public struct JSONWriter: Sendable {
         array(name) { json in for element in elements { write(&json, element) } }
     }
 
-    /// Writes an array that has an object for each element.
+    /// Writes a list of objects. `write` writes the members of one.
     @inlinable
-    public mutating func objects<Element>(
-        _ name: String, of elements: some Sequence<Element>,
-        _ members: (inout JSONWriter, Element) -> Void
+    public mutating func member<Item>(
+        _ name: String, each items: some Sequence<Item>, _ write: (Item, inout JSONWriter) -> Void
     ) {
-        array(name, of: elements) { json, element in json.object { members(&$0, element) } }
+        array(name, of: items) { json, item in json.object { write(item, &$0) } }
     }
 
     // MARK: parts

@@ -154,7 +154,7 @@ extension StoreIntent {
         json.member("rows", rows)
         json.member("digest", digest)
         json.member("layout", layout)
-        json.objects("sources", of: ranges) { json, range in
+        json.member("sources", each: ranges) { range, json in
             json.member("source", range.source.text)
             json.member("epoch", range.epoch)
             json.member("first_ordinal", range.first)

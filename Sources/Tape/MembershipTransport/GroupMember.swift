@@ -139,7 +139,7 @@ package final class GroupMember: Sendable {
         json.member("leaseSeconds", Double(settings.lease.clampedNanoseconds) / 1e9)
         json.member("connected", shared.isConnected)
         json.array("held") { json in for each in view.held { json.value(each.number) } }
-        json.objects("others", of: view.others) { json, other in
+        json.member("others", each: view.others) { other, json in
             json.member("member", other.member.text)
             json.member("state", other.state.rawValue)
             json.member("rank", other.rank)
@@ -149,7 +149,7 @@ package final class GroupMember: Sendable {
             json.member("version", other.release)
             json.member("revision", other.revision)
         }
-        json.objects("owners", of: view.owners) { json, owner in
+        json.member("owners", each: view.owners) { owner, json in
             json.member("partition", owner.partition.number)
             json.member("owner", owner.record.owner.text)
             json.member("epoch", owner.record.epoch)

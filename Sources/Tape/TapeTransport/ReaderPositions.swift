@@ -120,7 +120,7 @@ extension ReaderPosition {
                 json.member("packet_ordinal", proof.packet.firstOrdinal)
                 json.member("packet_checksum", proof.packet.checksum)
             }
-            json.objects("sources", of: sources) { json, source in
+            json.member("sources", each: sources) { source, json in
                 json.member("source", source.source.text)
                 json.member("epoch", source.epoch)
                 json.member("last_ordinal", source.lastOrdinal)

@@ -61,7 +61,7 @@ package struct RebuildRequest: Equatable, Sendable {
             json.object { json in
                 json.member("last_ordinal", stored.lastOrdinal)
                 json.member("epoch", stored.epoch)
-                json.objects("sources", of: stored.sources) { json, source in
+                json.member("sources", each: stored.sources) { source, json in
                     json.member("source", source.source.text)
                     json.member("epoch", source.epoch)
                     json.member("last_ordinal", source.lastOrdinal)

@@ -68,7 +68,7 @@ struct CalendarWatch {
     }
 
     func write(into json: inout JSONWriter) {
-        json.objects("calendars", of: entries) { json, entry in
+        json.member("calendars", each: entries) { entry, json in
             json.member("calendar", entry.name)
             json.member("valid_until", entry.until.description)
             json.member("has_ended", entry.hasEnded)

@@ -127,7 +127,7 @@ final class OperatorReport: Sendable {
             json.member("problem", line.problem)
             json.member("made_anew", line.tenure.isMadeAnew)
             json.member("input_sequence", line.tenure.input?.sequence ?? 0)
-            json.objects("sources", of: line.tenure.input?.sources ?? []) { json, source in
+            json.member("sources", each: line.tenure.input?.sources ?? []) { source, json in
                 json.member("source", source.source.text)
                 json.member("last_ordinal", source.lastOrdinal)
             }

@@ -150,7 +150,7 @@ final class WriterReport: Sendable {
             if let problem = line.problem { json.value(problem) } else { json.null() }
             json.member("owner_epoch", line.stored?.ownerEpoch ?? 0)
             json.member("sequence", line.stored?.position?.sequence ?? 0)
-            json.objects("sources", of: line.stored?.sources ?? []) { json, source in
+            json.member("sources", each: line.stored?.sources ?? []) { source, json in
                 json.member("source", source.source.text)
                 json.member("last_ordinal", source.lastOrdinal)
                 json.member("written", source.written)

@@ -38,7 +38,7 @@ struct IBKRStatusPage {
                 json.member("symbol", instrument.symbol)
                 json.key("sizes")
                 if let unit = instrument.sizes.label { json.value(unit) } else { json.null() }
-                json.objects("feeds", of: instrument.feeds) { json, feed in
+                json.member("feeds", each: instrument.feeds) { feed, json in
                     json.member("feed", feed.feed.rawValue)
                     json.member("state", feed.state.rawValue)
                     json.member("delayed", feed.isDelayed)

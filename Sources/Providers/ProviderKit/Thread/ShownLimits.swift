@@ -91,7 +91,7 @@ package final class ShownLimits: Sendable {
     /// Writes the member `limits` of the provider's section of `/status`.
     package func write(into json: inout JSONWriter) {
         guard let seen = seen.withLock({ $0 }) else { return }
-        json.objects("limits", of: seen.limits) { Self.write($1, seen, &$0) }
+        json.member("limits", each: seen.limits) { Self.write($0, seen, &$1) }
     }
 
     private static func write(_ limit: ProviderLimit, _ seen: Seen, _ json: inout JSONWriter) {

@@ -104,7 +104,7 @@ struct ProofReport {
     }
 
     func json() -> String {
-        JSONWriter.objectText { json in
+        JSONWriter.made { json in
             json.member("outcome", outcome)
             json.member("ticks_read", ticks)
             json.object("tables") { Self.write(tables, into: &$0) }
@@ -115,7 +115,7 @@ struct ProofReport {
                 json.member("from", Timestamp(nanoseconds: cut.from).description)
                 json.member("to", Timestamp(nanoseconds: cut.to).description)
             }
-        }
+        }.text
     }
 
     private var outcome: String {

@@ -27,14 +27,14 @@ extension PartitionLedger {
             json.member("last_id", ids.last.id)
             json.member("last_time", ids.last.time.nanoseconds)
             if !ids.holes.isEmpty {
-                json.objects("missing_ids", of: ids.holes) { write($1, into: &$0) }
+                json.member("missing_ids", each: ids.holes) { write($0, into: &$1) }
             }
         }
         if !entry.values.values.isEmpty {
-            json.objects("values", of: entry.values.values) { write($1, into: &$0) }
+            json.member("values", each: entry.values.values) { write($0, into: &$1) }
         }
         guard !entry.missing.parts.isEmpty else { return }
-        json.objects("missing", of: entry.missing.parts) { write($1, into: &$0) }
+        json.member("missing", each: entry.missing.parts) { write($0, into: &$1) }
     }
 
     /// A value has more digits than the numbers of some readers, so it is a text.

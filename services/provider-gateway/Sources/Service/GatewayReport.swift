@@ -142,7 +142,7 @@ final class GatewayReport: Sendable {
         json.member("finished", present.finished)
         json.member("opened", present.opened)
         json.member("waiting", present.waiting)
-        json.objects("partitions", of: present.partitions) { json, head in
+        json.member("partitions", each: present.partitions) { head, json in
             json.member("partition", head.partition.number)
             json.member("epoch", head.epoch)
             json.member("last_ordinal", head.lastOrdinal)

@@ -57,7 +57,7 @@ struct ChoicesDocument {
         JSONWriter.made(capacity: 4_096) { json in
             json.member("more", choices.hasMoreSymbols)
             json.array("symbols") { for each in choices.symbols { $0.value(each) } }
-            json.objects("offers", of: choices.offers) { json, offer in
+            json.member("offers", each: choices.offers) { offer, json in
                 json.member("series", offer.series)
                 json.member("source", offer.source)
             }

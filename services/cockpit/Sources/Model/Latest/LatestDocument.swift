@@ -20,7 +20,7 @@ struct LatestDocument {
             writer.array("problems") { writer in
                 for problem in problems { writer.value(OverviewMaker.line(problem)) }
             }
-            writer.objects("items", of: values) { $1.write(into: &$0, time) }
+            writer.member("items", each: values) { $0.write(into: &$1, time) }
             writer.member("more", more)
         }.bytes
     }

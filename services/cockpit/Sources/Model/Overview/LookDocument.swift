@@ -120,7 +120,7 @@ struct LookDocument {
             writer.member(
                 "words",
                 OverviewMaker.line(service.problem ?? service.reasons.joined(separator: "; ")))
-            writer.objects("providers", of: service.providers) { writer, provider in
+            writer.member("providers", each: service.providers) { provider, writer in
                 writer.member("name", provider.name)
                 writer.member("connected", provider.isConnected)
                 let feeds = provider.feedCounts.map { "\($0.count) \($0.state)" }

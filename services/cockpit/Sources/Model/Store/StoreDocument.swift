@@ -13,7 +13,7 @@ struct StoreDocument {
             writer.object("room") { write(look.room, &$0) }
             writer.object("backups") { writer in
                 writer.member("at", seconds: look.backupsAt)
-                writer.objects("items", of: look.backups) { writer, backup in
+                writer.member("items", each: look.backups) { backup, writer in
                     writer.member("kind", backup.kind)
                     writer.member("finished", backup.finished)
                     writer.member("old", backup.isOld)
@@ -40,7 +40,7 @@ struct StoreDocument {
             if let rows = service.queue.rows { json.member("queue", rows) }
             if let rows = service.queue.rowsMax { json.member("queue_max", rows) }
             if let lag = writer.unwritten { json.member("unwritten", lag) }
-            json.objects("apart", of: page.apart) { json, each in
+            json.member("apart", each: page.apart) { each, json in
                 json.member("table", each.table)
                 json.member("reason", OverviewMaker.line(each.reason))
                 json.member("behind", each.behindSeconds)

@@ -29,7 +29,7 @@ package struct TruthLog: Sendable {
                 json.member("symbol", instruments[index].symbol)
                 json.member("contract", instruments[index].conID)
             }
-            json.array("fields", of: queued.message.values) { list, value in list.value(value) }
+            json.member("fields", values: queued.message.values)
         }
         lines += writer.bytes
         lines.append(UInt8(ascii: "\n"))

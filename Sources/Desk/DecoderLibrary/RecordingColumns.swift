@@ -165,10 +165,8 @@ extension RecordingFile {
             json.member("namespace", about.namespace)
             json.member("source", about.source.text)
             json.member("partitions", about.partitions)
-            json.array("present") { json in
-                for partition in about.present { json.value(partition.number) }
-            }
-            json.array("symbols", of: about.symbols) { json, symbol in json.value(symbol.text) }
+            json.member("present", values: about.present.map(\.number))
+            json.member("symbols", values: about.symbols.map(\.text))
             json.member("from", about.from)
             json.member("to", about.to)
             json.member("created", about.created)

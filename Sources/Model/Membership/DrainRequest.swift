@@ -25,7 +25,7 @@ package struct DrainRequest: Equatable, Sendable {
 
     package var json: [UInt8] {
         JSONWriter.made(capacity: 256, version: Self.version) { json in
-            json.array("groups") { json in for group in groups { json.value(group.text) } }
+            json.member("groups", values: groups.map(\.text))
             cause.write(into: &json)
         }.bytes
     }

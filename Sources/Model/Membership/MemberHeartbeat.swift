@@ -62,7 +62,7 @@ package struct MemberHeartbeat: Equatable, Sendable {
             json.member("since_ns", since.nanoseconds)
             json.member("seq", sequence)
             json.member("records", records)
-            json.array("held") { json in for each in held { json.value(each.number) } }
+            json.member("held", values: held.map(\.number))
             json.member("version", release)
             if !revision.isEmpty { json.member("revision", revision) }
             json.member("lease_ns", leaseNanoseconds)

@@ -126,6 +126,14 @@ public struct JSONWriter: Sendable {
         array(body)
     }
 
+    public mutating func member(_ name: String, values: some Sequence<String>) {
+        array(name) { json in for value in values { json.value(value) } }
+    }
+
+    public mutating func member(_ name: String, values: some Sequence<some BinaryInteger>) {
+        array(name) { json in for value in values { json.value(value) } }
+    }
+
     /// Writes an array, element by element.
     @inlinable
     public mutating func array<Element>(

@@ -138,7 +138,7 @@ package final class GroupMember: Sendable {
         if let semantics = settings.semantics { json.member("semantics", semantics) }
         json.member("leaseSeconds", Double(settings.lease.clampedNanoseconds) / 1e9)
         json.member("connected", shared.isConnected)
-        json.array("held") { json in for each in view.held { json.value(each.number) } }
+        json.member("held", values: view.held.map(\.number))
         json.member("others", each: view.others) { other, json in
             json.member("member", other.member.text)
             json.member("state", other.state.rawValue)

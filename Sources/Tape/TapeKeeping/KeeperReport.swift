@@ -49,7 +49,7 @@ extension KeeperReport.Stream {
             json.member("held_by_group", floor.group.text)
             json.member("held_by_partition", floor.partition.number)
         }
-        json.array("let_go", of: letGo) { json, group in json.value(group.text) }
+        json.member("let_go", values: letGo.map(\.text))
         json.key("problem")
         if let problem { json.value(problem) } else { json.null() }
     }

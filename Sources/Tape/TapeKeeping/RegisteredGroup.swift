@@ -40,9 +40,7 @@ package struct RegisteredGroup: Equatable, Sendable {
             json.member("group", group.text)
             json.member("registered", registered.description)
             json.member("registered_ns", registered.nanoseconds)
-            json.array("reads") { json in
-                for input in reads.map(\.rawValue).sorted() { json.value(input) }
-            }
+            json.member("reads", values: reads.map(\.rawValue).sorted())
             json.member("role", group.role.rawValue)
             json.member("kind", kind)
             json.member("needed", isNeeded)

@@ -48,7 +48,7 @@ package struct ActionRequest: Equatable, Sendable {
             json.member("person", person)
             json.member("origin", origin)
             json.member("reason", reason)
-            json.array("words") { json in for word in words { json.value(word) } }
+            json.member("words", values: words)
         }.bytes
     }
 

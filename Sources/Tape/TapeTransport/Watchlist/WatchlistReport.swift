@@ -108,13 +108,11 @@ package struct WatchlistReport: Equatable, Sendable {
             json.member("gateway", gateway)
             json.member("time", time.description)
             json.member("time_ns", time.nanoseconds)
-            json.array("providers") { json in for name in providers { json.value(name) } }
+            json.member("providers", values: providers)
             if let fixed { json.member("fixed", fixed) }
             json.member("by_symbol", isBySymbol)
             json.member("revision", revision)
-            json.array("problems") { json in
-                for problem in problems.prefix(Self.problemsMax) { json.value(problem) }
-            }
+            json.member("problems", values: problems.prefix(Self.problemsMax))
             json.member("left_out", leftOut)
             json.array("instruments") { Self.write(instruments, into: &$0) }
         }.bytes

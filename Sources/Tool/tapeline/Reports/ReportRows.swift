@@ -139,14 +139,6 @@ extension JSONWriter {
         }
     }
 
-    mutating func member(_ name: String, values: some Sequence<String>) {
-        array(name) { json in for value in values { json.value(value) } }
-    }
-
-    mutating func member(_ name: String, values: some Sequence<some BinaryInteger>) {
-        array(name) { json in for value in values { json.value(value) } }
-    }
-
     mutating func member(_ name: String, orNull text: String?) {
         key(name)
         if let text { value(text) } else { null() }

@@ -46,9 +46,7 @@ struct KeptIntent {
             json.member("source", first.source.text)
             json.member("epoch", first.epoch)
             json.member("first_ordinal", first.ordinals.lowerBound)
-            json.array("lengths") { json in
-                for length in OrdinalRuns.lengths(of: gaps.map(\.ordinals)) { json.value(length) }
-            }
+            json.member("lengths", values: OrdinalRuns.lengths(of: gaps.map(\.ordinals)))
         }
     }
 

@@ -41,7 +41,7 @@ struct AlertsDocument {
             writer.member("firing", alert.isFiring)
             writer.member("since", alert.since)
             writer.member("summary", alert.summary)
-            writer.array("labels") { for label in alert.labels { $0.value(label) } }
+            writer.member("labels", values: alert.labels)
             if let url = alert.runbookURL { writer.member("runbook_url", url) }
             writePage(of: alert.runbook, &writer)
         }

@@ -57,7 +57,7 @@ struct AskedDocument: Sendable {
             json.member("state", "answered")
             json.member("time", "\(time)")
             json.member("seconds", seconds)
-            json.array("columns") { json in for column in columns { json.value(column) } }
+            json.member("columns", values: columns)
             json.member("cut", cut)
             json.member("cut_values", cutValues)
             json.key("rows")

@@ -14,7 +14,7 @@ struct BarDocument {
     var json: [UInt8] {
         JSONWriter.made(capacity: 2_048 + replaced.count * 256) { json in
             json.member("name", name)
-            json.array("words") { for text in words { $0.value(text) } }
+            json.member("words", values: words)
             json.array("versions") { json in
                 for (index, version) in (replaced + [row.standing]).enumerated() {
                     let above = Int64(replaced.count - index)

@@ -31,7 +31,7 @@ struct ChartDocument {
             json.member("version", row.replaced + 1)
             json.member("missing", max(0, row.replaced - Int64(item.replaced.count)))
             json.member("partial", row.isPartial)
-            json.array("marks") { for text in BarMarks(row).texts { $0.value(text) } }
+            json.member("marks", values: BarMarks(row).texts)
             TradeText.write(row.standing, after: row.closeTime, &json)
             if let bid = item.quote?.bid, bid.isDefined { json.member("bid", "\(bid)") }
             if let ask = item.quote?.ask, ask.isDefined { json.member("ask", "\(ask)") }
@@ -56,7 +56,7 @@ struct ChoicesDocument {
     var json: [UInt8] {
         JSONWriter.made(capacity: 4_096) { json in
             json.member("more", choices.hasMoreSymbols)
-            json.array("symbols") { for each in choices.symbols { $0.value(each) } }
+            json.member("symbols", values: choices.symbols)
             json.member("offers", each: choices.offers) { offer, json in
                 json.member("series", offer.series)
                 json.member("source", offer.source)

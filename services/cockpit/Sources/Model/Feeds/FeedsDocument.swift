@@ -44,7 +44,7 @@ struct FeedsDocument {
             if !feed.state.advice.isEmpty { writer.member("advice", feed.state.advice) }
             if let runbook = feed.state.runbook { writer.member("runbook", runbook) }
             writer.member("counts", feed.counts)
-            writer.array("troubles") { for each in feed.troubles { $0.value(each) } }
+            writer.member("troubles", values: feed.troubles)
             writer.array("limits") { for limit in feed.limits { write(limit, &$0) } }
             writer.member("waiting", feed.waiting)
             if let next = feed.next { writer.member("next", next) }

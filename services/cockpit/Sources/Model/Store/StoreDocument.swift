@@ -46,11 +46,11 @@ struct StoreDocument {
                 json.member("behind", each.behindSeconds)
                 if each.since.isDefined { json.member("since", each.since.description) }
             }
-            json.array("threads") { for worker in page.workers { $0.value(worker.state) } }
+            json.member("threads", values: page.workers.map(\.state))
             let error = page.workers.compactMap(\.lastError).first
             if let error { json.member("error", OverviewMaker.line(error)) }
             if let durable = page.isDurable { json.member("durable", durable) }
-            json.array("problems") { for each in page.problems { $0.value(each) } }
+            json.member("problems", values: page.problems)
             if let problem = page.databaseProblem {
                 json.member("database_problem", OverviewMaker.line(problem))
             }

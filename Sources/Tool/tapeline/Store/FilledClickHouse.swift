@@ -24,12 +24,7 @@ final class FilledClickHouse: FilledServer {
         uniqueKeysWithValues: SinkCatalogue().sinks.map { ($0.name, ClickHouseTable($0)) })
 
     /// Which database it is, as the writer asks for it; empty: the server does not say so.
-    func identity() throws(StoreServerError) -> String {
-        var answer = try client.ask(
-            "SELECT toString(uuid) FROM system.databases WHERE name = currentDatabase()")
-        let identity = answer.isOver ? "" : try answer.text()
-        return identity.contains { $0 != "0" && $0 != "-" } ? identity : ""
-    }
+    func identity() throws(StoreServerError) -> String { try client.identity() }
 
     func named() throws(StoreServerError) -> [FillLane: FilledStore.Named] {
         var named: [FillLane: FilledStore.Named] = [:]

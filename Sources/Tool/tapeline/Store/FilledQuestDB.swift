@@ -37,11 +37,7 @@ final class FilledQuestDB: FilledServer {
     private static let all: [SinkName: QuestDBTable] = Dictionary(
         uniqueKeysWithValues: SinkCatalogue().sinks.map { ($0.name, QuestDBTable($0)) })
 
-    func identity() throws(StoreServerError) -> String {
-        let answer = try client.rows(QuestDBIdentity.question)
-        guard answer.count > 0 else { return "" }
-        return try client.read { () throws(QuestDBAnswerError) in try answer.text(0, "identity") }
-    }
+    func identity() throws(StoreServerError) -> String { try client.identity() }
 
     func named() throws(StoreServerError) -> [FillLane: FilledStore.Named] {
         try client.waitUntilApplied(QuestDBTable.books)

@@ -11,10 +11,8 @@ extension PartitionLedger {
             json.member("sequence", position.sequence)
             json.member("last_ordinal", position.lastOrdinal)
             json.member("whole", isWhole)
-            json.array("symbols") { json in
-                for (symbol, entry) in entries.sorted(by: { $0.key.text < $1.key.text }) {
-                    json.object { Self.write(symbol, entry, into: &$0) }
-                }
+            json.member("symbols", each: entries.sorted { $0.key.text < $1.key.text }) {
+                Self.write($0.key, $0.value, into: &$1)
             }
         }.bytes
     }

@@ -146,7 +146,7 @@ extension GraphDefinition {
     /// The audit's setting in SQL, per series: the nodes before it that remove duplicates, or null
     /// when other nodes also keep ticks back, or the bars are not made of trades.
     var auditSetting: String {
-        JSONWriter.objectText { json in
+        JSONWriter.made { json in
             for series in allSeries {
                 let name = series.name
                 guard !keepsBack(name), !isOfProviderBars(name) else {
@@ -160,7 +160,7 @@ extension GraphDefinition {
                     }
                 }
             }
-        }
+        }.text
     }
 
     /// The kinds of records of which bars are made, or may be.

@@ -110,7 +110,7 @@ struct ProofReport {
     }
 
     func json() -> String {
-        JSONWriter.objectText { json in
+        JSONWriter.made { json in
             json.member("outcome", outcome)
             json.member("ticks_read", ticks)
             json.object("tables") { Self.write(tables, into: &$0) }
@@ -122,7 +122,7 @@ struct ProofReport {
                 json.member("from", Timestamp(nanoseconds: cut.from).description)
                 json.member("to", Timestamp(nanoseconds: cut.to).description)
             }
-        }
+        }.text
     }
 
     private var outcome: String {
@@ -151,9 +151,7 @@ struct ProofReport {
             "open_time", Timestamp(nanoseconds: difference.key.openTime).description)
         json.member("open_time_ns", difference.key.openTime)
         json.member("number", difference.key.number)
-        json.array("fields") { json in
-            for field in difference.fields { field.write(into: &json) }
-        }
+        json.array("fields", of: difference.fields) { json, field in field.write(into: &json) }
     }
 }
 

@@ -1,3 +1,4 @@
+internal import MarketModel
 package import PostgresClient
 package import Primitives
 package import TapeCodec

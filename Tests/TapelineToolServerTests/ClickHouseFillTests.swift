@@ -67,7 +67,7 @@ struct ClickHouseFillTests {
         try scene.expect("110 110 1 110 1")
         #expect(try after.stop() == .success && writer.stop() == .success)
         // Rows of a table that was switched off count, too.
-        for changes in [[:], ["STORE_TABLES": "quotes"]] {
+        for changes: [String: String] in [[:], ["STORE_TABLES": "quotes"]] {
             let audit = try scene.command("audit", changes)
             #expect(audit.code == .success, "\(audit.said)")
         }

@@ -37,7 +37,7 @@ extension BlockRowWriter {
             rows.text(note.other)
             if isDated { rows.int64(note.streamCreated) }
         }
-        return rows.parts().map(\.block)
+        return rows.parts().map { $0.block as any StoreBlock }
     }
 
     /// Adds a row whose values are members of a JSON object, as `FillSource.Form.values` has them.

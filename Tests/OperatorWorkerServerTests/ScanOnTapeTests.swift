@@ -44,14 +44,15 @@ struct ScanOnTapeTests {
     @Test("each value has its symbol, also behind a restart, and none comes twice")
     func symbols() throws {
         let tape = try TestTape(NatsServer.shared(), namespace: "sc1")
-        let first = try TestWorker(tape, takes: Self.everything, graph: UniverseScene.scanning()).start()
+        let graph = try UniverseScene.scanning()
+        let first = try TestWorker(tape, takes: Self.everything, graph: graph).start()
         var scene = try UniverseScene(tape)
         var random = SeededRandom(seed: 7_042)
         for second in 0..<5 as Range<Int64> { try scene.trade(second, ofDay: 0, &random) }
         try scene.advance(to: 30, ofDay: 0)
         #expect(eventually { (try? listed(tape).count) == 10 })
         #expect(try first.stop() == .success)
-        let again = try TestWorker(tape, takes: Self.everything, graph: UniverseScene.scanning()).start()
+        let again = try TestWorker(tape, takes: Self.everything, graph: graph).start()
         for second in 30..<35 as Range<Int64> { try scene.trade(second, ofDay: 0, &random) }
         try scene.advance(to: 60, ofDay: 0)
         #expect(eventually { (try? listed(tape).count) == 20 })

@@ -14,8 +14,8 @@ private struct RisingBars {
     private var values: [ScanValue] = []
 
     init(
-        lateness: Int64 = 2 * minute, most: Int = 50, rank: TickField = .close,
-        condition: TickExpression = condition
+        lateness: Int64 = 2 * Self.minute, most: Int = 50, rank: TickField = .close,
+        condition: TickExpression = Self.condition
     ) throws {
         let name = try #require(SeriesName("1m"))
         machine = ScanMachine(

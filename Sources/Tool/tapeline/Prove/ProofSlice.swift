@@ -131,8 +131,8 @@ struct ProofSlice {
     }
 
     private func isMended(_ key: ProofValueKey) -> Bool {
-        // A quote may count for trades that come later.
         guard let symbol = key.symbol else { return false }
+        // A quote may count for trades that come later.
         return numbers.repaired.contains(symbol.symbol)
             || records.isDirty(
                 symbol, from: key.from, to: key.to, quoteAge: definition.quoteAgeMax)

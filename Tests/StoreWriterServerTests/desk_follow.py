@@ -11,6 +11,7 @@ FOLLOW_DATABASE is the URL of the person's own database. DESK_PACKAGE names the 
 
 import collections
 import itertools
+import json
 import os
 import pathlib
 import random
@@ -87,6 +88,7 @@ def server(path, kills):
         bodies(database)
         bars()
         other_tape(database)
+        purged()
 
 
 def started():
@@ -375,6 +377,36 @@ def other_tape(database):
     with torn("bodies") as reading:
         with raises(tapeline.DamagedTape, "which was made again"):
             soon(lambda: nothing(reading))
+
+
+def purged():
+    """What is purged after a follower has begun is a hole, and what was purged before is none."""
+    import tapeline
+    from tapeline.core_nats import CoreNats
+    from tapeline.transport import TapeAddress
+
+    link = CoreNats(TapeAddress(os.environ["NATS_URL"]), "nothing.is.said.here")
+
+    def purge(sequence):
+        told = link.request("$JS.API.STREAM.PURGE.FOLLOWTORN_TICKS_0", json.dumps({"seq": sequence}).encode())
+        check(told.get("success"), told)
+
+    def read(reading):
+        for batch in reading:
+            return batch.rows["trades"]["ordinal"]
+
+    purge(2)
+    with torn("purged"):
+        pass
+    purge(4)
+    with torn("purged") as reading:
+        with raises(tapeline.TapeHole, "ordinals 11 to 15 of partition 0"):
+            read(reading)
+        accept(reading)
+        equal(read(reading), [16, 17])
+    with torn("late") as reading:
+        equal(read(reading), [16, 17])
+    link.close()
 
 
 if __name__ == "__main__":

@@ -324,6 +324,16 @@ def bodies(database):
         with raises(tapeline.TapelineError, "closed, or has begun another batch"):
             for _ in reading:
                 reading._restart()
+        # Another copy gets the part within the body: the batch is taken back, at any level of isolation that is usual.
+        equal(database.execute("SHOW default_transaction_isolation").fetchone(), ("repeatable read",))
+        lost = []
+        for batch in reading:
+            batch.execute("INSERT INTO taken VALUES ('body', 0, 0)")
+            lost.append(batch.rows["trades"]["ordinal"])
+            if len(lost) == 2:
+                break
+            database.execute("UPDATE tapeline_followed SET epoch = epoch + 1 WHERE follower = 'bodies'")
+        equal(lost, [[1, 2, 3]] * 2)
         # What stands still keeps rows from other copies no longer than four leases.
         with raises(tapeline.TapelineError, "longer lease"):
             for batch in reading:

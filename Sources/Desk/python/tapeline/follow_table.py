@@ -83,8 +83,12 @@ class FollowTable:
         if self._session is None:
             driver = _driver()
             with explained():
-                self._session = _connected(driver, {"conninfo": self._url})
-                self._session.autocommit = True
+                session = _connected(driver, {"conninfo": self._url})
+                session.autocommit = True
+                # Whatever the database's own is: where another copy has changed a row meanwhile, any other level
+                # refuses the statement, and the copy would not see that it has lost its lease.
+                session.execute("SET default_transaction_isolation = 'read committed'")
+            self._session = session
         return self._session
 
     def close(self) -> None:

@@ -4,7 +4,7 @@
     desk_follow.py server FILE KILLS    FILE has packets, which this puts onto the tape of NATS_URL while three copies
                                         are killed and paused; the namespace followtorn has a hole, a gap, and bars
     desk_follow.py copy                 one copy
-    desk_follow.py nightly URL          the nightly job of the samples, on the database of data_page.sql
+    desk_follow.py nightly URL [--flow] the nightly job of the samples, on the database of data_page.sql
 
 FOLLOW_DATABASE is the URL of the person's own database. DESK_PACKAGE names the folder in which the wheel is installed
 (desk/install.py), DESK_SITE an empty one."""
@@ -171,14 +171,19 @@ def model(database, count):
           .fetchone(), (count, 4, 1.0, 1.0))
 
 
-def nightly(url):
-    """The nightly job exports a session, once, and refuses one with holes."""
+def nightly(url, *flow):
+    """The nightly job exports a session, once, and refuses one with holes, also as a flow of Prefect."""
     place = pathlib.Path(os.environ["DESK_SITE"]) / "night"
+    settings = {"HOME": str(place.parent / "prefect"), "SERVER_ANALYTICS_ENABLED": "false",
+                "SERVER_EPHEMERAL_ENABLED": "true", "SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "600"}
 
     def run(*symbols):
         job = sample("nightly_export.py", place, *symbols, "--day", "2026-03-02", "--hours", "14:31", "15:29", "--tz",
-                     "UTC", TAPELINE_URL=url)
+                     "UTC", *flow, TAPELINE_URL=url, DO_NOT_TRACK="1",
+                     **{f"PREFECT_{name}": one for name, one in settings.items()})
         output, errors = job.communicate()
+        state = "Failed" if job.returncode else "Completed"
+        equal(f"Finished in state {state}(" in errors, bool(flow), errors)
         return job.returncode, output, errors
 
     refused = run("AAPL", "MSFT")

@@ -132,7 +132,7 @@ import Testing
     }
 
     @Test(
-        "a slow packet is sent with the gateway's spans, but 20 of them in a second",
+        "a slow packet is sent with the others' spans, but 20 of them in a second",
         .enabled(if: obstacle == nil))
     func slow() throws {
         let collector = try Collector()
@@ -144,8 +144,8 @@ import Testing
         for ordinal in 1...23 as ClosedRange<UInt64> {
             let packet = try packet(ordinal)
             packet.withBytes {
-                // The first one is quick.
-                let end = Self.after(ordinal == 1 ? 65 : 66)
+                // The first one is quick. It came at 10 ms.
+                let end = Self.after(ordinal == 1 ? 60 : 61)
                 traces.read(
                     packet.header, $0,
                     PacketTraces.Reading(
@@ -153,21 +153,82 @@ import Testing
                     stored: Self.after(20))
             }
         }
-        let spans = try collector.spans(60)
+        let spans = try collector.spans(80)
         traces.end()
         #expect(spans["publish"]?.count == 20)
         #expect(
             spans["publish"]?.allSatisfy {
                 $0.at("attributes", "tapeline.computed") == .bool(true)
             } == true)
-        // They stand under the gateway, as its own ones do.
+        // They stand under their services, as those' own ones do.
         func services(_ name: String) -> Set<String?> {
             Set((spans[name] ?? []).map { $0.at("service", "service.name")?.string })
         }
         #expect(services("receive") == ["provider-gateway"])
         #expect(services("publish") == ["provider-gateway"])
+        #expect(services("process") == ["operator-worker"])
         #expect(services("write store") == ["store-writer"])
         #expect(traces.exporter.dropped.limit.value == 2)
+    }
+
+    @Test(
+        "what a worker finds late a writer completes, which learns it from the tape",
+        .enabled(if: obstacle == nil))
+    func late() throws {
+        let collector = try Collector()
+        let settings = collector.environment.merging(["OTEL_TRACES_SAMPLER_ARG": "0"]) { $1 }
+        let packet = try packet()
+        let output = try Self.output(late: packet.header)
+        for name in ["operator-worker", "store-writer"] {
+            let service = try Self.service(name, settings)
+            let traces = try #require(
+                try PacketTraces.begin(service.context, namespace: "md"))
+            let isWorker = name == "operator-worker"
+            let reading = PacketTraces.Reading(
+                isWorker ? .process : .store("store"), from: Self.after(30), to: Self.after(40),
+                isWorker ? .late(1) : nil)
+            packet.withBytes {
+                traces.read(packet.header, $0, reading, stored: Self.after(20))
+            }
+            if !isWorker {
+                output.withBytes {
+                    traces.read(output.header, $0, reading, stored: Self.after(60))
+                }
+            }
+            traces.end()
+        }
+        let spans = try collector.spans(4)
+        let one = try ["receive", "publish", "process", "write store"].map {
+            try #require(spans[$0]?.first)
+        }
+        let ids = one.map { $0["id"]?.string }
+        #expect(one.map { $0["parent"]?.string } == ["", ids[0], ids[1], ids[1]])
+        #expect(Set(one.map { $0["trace"]?.string }).count == 1)
+        #expect(one[2].at("attributes", "tapeline.late")?.int == 1)
+    }
+
+    /// A packet of an operator that lists the first tick of another one as late.
+    private static func output(late header: PacketHeader) throws -> SealedPacket {
+        var builder = PacketBuilder(
+            kind: .bars, partition: header.partition, source: .operator)
+        let symbol = builder.register(
+            SymbolDefinition(
+                symbol: try #require(Symbol("AAPL")), provider: "ibkr", since: .undefined,
+                source: header.source))
+        let series = builder.register(
+            SeriesDefinition(
+                name: try #require(SeriesName("1s")), widthNanoseconds: 1_000_000_000))
+        let trade = Trade(
+            header: TickHeader(symbol: symbol, providerTime: start, receiveTime: after(10)),
+            price: try Price("10"), size: try Quantity("5"))
+        let isIn = builder.append(
+            LateTickRecord(
+                trade, source: header.source, ordinal: header.firstOrdinal, series: series,
+                openTime: start, closeTime: after(1_000), reason: .windowClosed))
+        try #require(isIn)
+        return builder.seal(
+            PacketBuilder.Seal(
+                epoch: 1, firstOrdinal: 1, watermark: start, sendTime: after(35)))
     }
 
     @Test(

@@ -88,13 +88,14 @@ package final class TraceExporter: Sendable {
     /// Takes no more spans.
     func close() { queue.close() }
 
-    /// Sends what is handed over, until it is closed, and empty or refused.
-    func run() {
+    /// Sends what is handed over, until it is closed, and empty or refused. Calls `turn` between.
+    func run(_ turn: () -> Void = {}) {
         var traces: [[Span]] = []
         var isWell = true
         while true {
+            turn()
             traces.removeAll(keepingCapacity: true)
-            if queue.receive(into: &traces, max: Self.tracesPerRequest, timeout: .seconds(1)) == 0 {
+            if queue.receive(into: &traces, max: Self.tracesPerRequest, timeout: Self.turn) == 0 {
                 if queue.isClosed { return }
                 continue
             }

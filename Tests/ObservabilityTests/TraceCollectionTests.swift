@@ -324,6 +324,22 @@ extension TraceCollectionTests {
         #expect(exporter.dropped.full.value == 6)
     }
 
+    @Test("what still waits when a service ends without its collector is counted")
+    func rest() throws {
+        let service = try Self.service("provider-gateway", [:])
+        let exporter = try TraceExporter(
+            TraceSettings(url: "http://127.0.0.1:1/v1/traces", service: "s"), service.context)
+        let span = Span(
+            .receive, of: TraceID(high: 1, low: 2), from: Self.start, to: Self.start)
+        // More than one request has.
+        let traces = TraceExporter.tracesPerRequest + 3
+        for _ in 0..<traces { exporter.send([span, span]) }
+        exporter.close()
+        exporter.run()
+        #expect(exporter.dropped.refused.value == UInt64(2 * traces))
+        #expect(exporter.sent.value == 0)
+    }
+
     @Test("without a collector there is nothing, and what is none is refused with its name")
     func settings() throws {
         let service = try Self.service("provider-gateway", ["MDS_TRACE_SLOW": "2s"])

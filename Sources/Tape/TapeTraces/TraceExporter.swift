@@ -106,8 +106,15 @@ package final class TraceExporter: Sendable {
             if let problem, isWell { context.telemetry.emit(.tracesRefused(reason: problem)) }
             isWell = problem == nil
             // A service that ends waits for no collector.
-            if !isWell, queue.isClosed { return }
+            if !isWell, queue.isClosed { return dropRest() }
         }
+    }
+
+    /// Counts what was handed over before the end, and is not sent.
+    private func dropRest() {
+        var rest: [[Span]] = []
+        while queue.receive(into: &rest, max: Self.tracesMax, timeout: .zero) > 0 {}
+        dropped.refused.add(rest.reduce(0) { $0 + UInt64($1.count) })
     }
 
     /// Posts spans. Returns how many the collector has not taken, and why; `nil`: it took all.

@@ -14,11 +14,11 @@ import Testing
     static let obstacle = PythonServer.obstacle(of: packages)
     private static let start = Timestamp(nanoseconds: 1_750_000_000_000_000_000)
 
-    private static func after(_ milliseconds: Int64) -> Timestamp {
+    static func after(_ milliseconds: Int64) -> Timestamp {
         start.advanced(byNanoseconds: milliseconds * 1_000_000)
     }
 
-    private static func service(
+    static func service(
         _ name: String, _ environment: [String: String]
     ) throws -> TestService {
         let description = ServiceDescription(
@@ -37,14 +37,23 @@ import Testing
     }
 
     /// The collector, with the statuses of its first answers.
-    private final class Collector {
+    final class Collector {
         let server: PythonServer
 
         init(_ statuses: String...) throws {
-            server = try PythonServer(
-                "\(ServerPrograms.checkout)/Tests/ObservabilityTests/collect_traces.py",
-                statuses, of: TraceCollectionTests.packages)
+            server = try PythonServer(Self.script, statuses, of: TraceCollectionTests.packages)
         }
+
+        /// One with a certificate, which is asked over TLS.
+        init(_ certificates: Certificates, _ file: String) throws {
+            server = try PythonServer(
+                Self.script,
+                ["--tls", certificates.certificate(file), certificates.key(file)],
+                of: TraceCollectionTests.packages)
+        }
+
+        private static let script =
+            "\(ServerPrograms.checkout)/Tests/ObservabilityTests/collect_traces.py"
 
         var environment: [String: String] {
             ["OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:\(server.port())/"]
@@ -73,7 +82,7 @@ import Testing
     }
 
     /// A packet of a trade that came after 10 ms, sealed after 15 ms.
-    private func packet(_ ordinal: UInt64 = 1_040) throws -> SealedPacket {
+    func packet(_ ordinal: UInt64 = 1_040) throws -> SealedPacket {
         var builder = PacketBuilder(
             kind: .ticks, partition: Partition(3), source: try #require(SourceName("ibkr")))
         let symbol = builder.register(
@@ -355,6 +364,15 @@ extension TraceCollectionTests {
         #expect(settings.service == "mine" && settings.share == 0.25)
         #expect(settings.slowNanoseconds == 1_000_000_000)
         #expect(settings.timeout == .seconds(10) && settings.headers.isEmpty)
+        // The address for traces is taken as it is, and first.
+        let whole = try Self.service(
+            "provider-gateway",
+            [
+                "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318",
+                "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "https://other:443/in/",
+            ])
+        let given = try #require(try TraceSettings(whole.context.configuration))
+        #expect(given.url == "https://other:443/in/")
     }
 
     @Test("attributes are read as OpenTelemetry has them, and those that are set count")
@@ -397,6 +415,8 @@ extension TraceCollectionTests {
         for settings in [
             ["OTEL_EXPORTER_OTLP_ENDPOINT": "http://me:hush@collector:4318"],
             ["OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318/?key=hush"],
+            ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://me:hush@collector:4318/v1/traces"],
+            ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://collector:4318/in?key=hush"],
             [
                 "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318",
                 "OTEL_EXPORTER_OTLP_HEADERS": "hush",

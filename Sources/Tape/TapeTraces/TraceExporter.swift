@@ -55,7 +55,7 @@ package final class TraceExporter: Sendable {
 
     package init(_ settings: TraceSettings, _ context: ServiceContext) throws {
         guard let url = HTTPURL(settings.url) else {
-            throw SettingsError("OTEL_EXPORTER_OTLP_ENDPOINT is no address of HTTP")
+            throw SettingsError("the address of the collector is no address of HTTP")
         }
         self.url = url
         self.context = context
@@ -64,9 +64,14 @@ package final class TraceExporter: Sendable {
         var configuration = HTTPConfiguration()
         configuration.requestTimeout = settings.timeout
         configuration.requestsPerServerMax = 1
+        configuration.caPath = settings.caPath
         let outcomes = Mailbox<Void>(capacity: 1)
         self.outcomes = outcomes
-        client = try HTTPClient(configuration) { _ = outcomes.send(()) }
+        do {
+            client = try HTTPClient(configuration) { _ = outcomes.send(()) }
+        } catch {
+            throw SettingsError("OTEL_EXPORTER_OTLP_CERTIFICATE: \(error)")
+        }
         let metrics = context.telemetry.metrics
         sent = metrics.counter(
             "mds_trace_spans_sent_total", "a span that the collector of OpenTelemetry took")
@@ -191,7 +196,7 @@ extension ServiceEvent {
         Self(
             .warning, "traces.refused",
             "the collector of OpenTelemetry does not take spans, which are dropped: look at it, "
-                + "and at OTEL_EXPORTER_OTLP_ENDPOINT",
+                + "and at its address (OTEL_EXPORTER_OTLP_*)",
             ("reason", .text(reason)))
     }
 }

@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 import YAMLFile
 
-/// The component `traces`.
-@Suite("Kubernetes: traces for a collector")
+/// The component `traces`, and what compose has of it.
+@Suite("Kubernetes and compose: traces for a collector")
 struct TraceComponentTests {
     @Test("all services that ticks pass name the collector, and a policy lets them, and no others")
     func collector() throws {
@@ -14,7 +15,17 @@ struct TraceComponentTests {
         for workload in rendered.workloads {
             let endpoint = try rendered.environment(of: workload)["OTEL_EXPORTER_OTLP_ENDPOINT"]
             let isNamed = endpoint == place
-            if isNamed { named += 1 }
+            let volume = workload.volumes.first { $0["name"]?.text == "traces" }
+            let mount = workload.mounts.first { $0["name"]?.text == "traces" }
+            if isNamed, workload.name != "store-writer-migrate" {
+                named += 1
+                // It starts without the Secret.
+                #expect(volume?["secret", "secretName"]?.text == "tapeline-traces")
+                #expect(volume?["secret", "optional"]?.text == "true")
+                #expect(mount?["mountPath"]?.text == "/etc/tapeline/traces")
+            } else {
+                #expect(volume == nil && mount == nil, "\(workload)")
+            }
             // The migration has the writer's settings, and ends without a tick.
             if workload.name == "store-writer-migrate" { continue }
             #expect(selector.selects(workload.podLabels) == isNamed, "\(workload)")
@@ -36,5 +47,25 @@ struct TraceComponentTests {
                 #expect(endpoint == nil || endpoint == "", "\(workload)")
             }
         }
+    }
+
+    @Test("in compose the headers are a file, which each service that ticks pass has")
+    func headers() throws {
+        let lines = try CheckoutFiles.lines("docker-compose.yml")
+        let setting =
+            "OTEL_EXPORTER_OTLP_HEADERS_FILE: "
+            + "${OTEL_EXPORTER_OTLP_HEADERS_FILE:+/run/secrets/otlp-headers}"
+        // Gateways share theirs.
+        #expect(lines.count { $0.hasSuffix(setting) } == 3)
+        let secrets = lines.filter { $0.contains(" secrets: [") }
+        for name in ["[nats-gateway", "[nats-operator", "[nats-writer"] {
+            // The server of NATS has the passwords of all.
+            let own = secrets.filter { $0.contains(name) && !$0.contains("nats-tool") }
+            #expect(!own.isEmpty && own.allSatisfy { $0.contains("otlp-headers") }, "\(name)")
+        }
+        let file = #"  otlp-headers: {file: "${OTEL_EXPORTER_OTLP_HEADERS_FILE:-/dev/null}"}"#
+        #expect(lines.contains(file))
+        let example = try CheckoutFiles.lines(".env.example")
+        #expect(example.contains("OTEL_EXPORTER_OTLP_HEADERS_FILE="))
     }
 }

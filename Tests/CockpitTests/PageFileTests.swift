@@ -136,6 +136,9 @@ import Testing
             let sign = "\(state.rawValue): \"\(state.sign)\""
             #expect(WebFiles.text("edges.js").contains(sign), "\(sign)")
         }
+        #expect(WebFiles.text("figures.js").contains("\"\(FigureName.gaps)\""))
+        let late = "lateAfter = \(Int(StepLook.behindSeconds));"
+        #expect(WebFiles.text("edges.js").contains(late))
         let symbols = LatestQuestion.symbolsMax
         #expect(WebFiles.text("latest.html").contains("at most \(symbols)"))
         let most = TapeQuestion.packetsMax

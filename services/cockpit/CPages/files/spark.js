@@ -15,7 +15,8 @@ export function slotAt(canvas, line, x) {
 }
 
 // `line` has the values, how many slots there may be, the least top of the picture and its bottom
-// (0 if there is none), and the slot of the cursor. Nothing is drawn again that is the same.
+// (0 if there is none), the value from which on it is late, and the slot of the cursor. Nothing is
+// drawn again that is the same.
 export function drawSpark(canvas, line, isOld) {
   const width = Math.max(60, canvas.clientWidth);
   const key = [line.values, line.cursor, width, isOld, dark.matches];
@@ -35,11 +36,22 @@ export function drawSpark(canvas, line, isOld) {
   ink.moveTo(0, tall - 0.5);
   ink.lineTo(width, tall - 0.5);
   ink.stroke();
+  if (line.limit < most) drawLimit(ink, width, y(line.limit), color("warning"));
   const own = color(isOld ? "muted" : "accent");
   for (const part of parts(line.values)) drawPart(ink, part, x, y, [tall, own]);
   if (line.cursor === undefined) return;
   ink.fillStyle = color("text");
   ink.fillRect(Math.round(x(line.cursor)), 0, 1, tall);
+}
+
+function drawLimit(ink, width, y, color) {
+  ink.strokeStyle = color;
+  ink.setLineDash([4, 3]);
+  ink.beginPath();
+  ink.moveTo(0, Math.round(y) + 0.5);
+  ink.lineTo(width, Math.round(y) + 0.5);
+  ink.stroke();
+  ink.setLineDash([]);
 }
 
 // The stretches without a hole, each of pairs of slot and value.

@@ -1,5 +1,6 @@
 // The strip at the top of each page: the verdict, what this deployment is, the clock, and how new
-// all this is. On the first page it fills the list of the verdict as well.
+// all this is. The navigation says where something is wrong. On the first page it fills the list of
+// the verdict as well.
 
 import {
   follow, age, doubt, first, isStale, span, put, element, resized, wallNow, within,
@@ -15,6 +16,8 @@ const meEvery = 30000;
 const sourcesShownMax = 3;
 const title = document.title;
 const signs = { good: "●", quiet: "◌", unknown: "?", warning: "▲", bad: "✕" };
+/** @type {NodeListOf<HTMLAnchorElement>} */
+const places = document.querySelectorAll(".side a");
 let said = "";
 
 // The server's lines about now, unless something of it has grown old on the way.
@@ -38,6 +41,21 @@ function showMood(lines) {
   // A page that nobody sees now is told apart by its tab.
   const own = `${signs[worst.level]} ${title}`;
   if (document.title !== own) document.title = own;
+}
+
+// Each page of the navigation has the worst sign of the lines that it shows, and their count.
+function showPlaces(lines) {
+  for (const place of places) {
+    const own = lines.filter(({ level, page }) => page === place.getAttribute("href")
+      && ["warning", "bad"].includes(level));
+    const level = own.some((line) => line.level === "bad") ? "bad" : own.length ? "warning" : "";
+    const sign = level && signs[level] + (own.length > 1 ? own.length : "");
+    if ((place.dataset.sign || "") !== sign) {
+      [place.dataset.sign, place.dataset.level] = [sign, level];
+    }
+    const text = own.map((line) => line.text).join("\n");
+    if (place.title !== text) place.title = text;
+  }
 }
 
 // A link stays while the words beside it change, so that it can be pressed.
@@ -121,6 +139,7 @@ setInterval(askWho, meEvery);
 follow((look) => {
   const lines = verdict(look);
   showMood(lines);
+  showPlaces(lines);
   const list = document.getElementById("verdict");
   if (list) showVerdict(list, lines);
   announce(lines[0]);

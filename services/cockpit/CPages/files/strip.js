@@ -35,12 +35,27 @@ function verdict(look) {
 }
 
 function showMood(lines) {
-  const [worst, ...more] = lines;
-  const rest = more.length ? ` – and ${more.length} more` : "";
-  put(element("mood"), worst.text + rest, worst.level);
+  const [worst] = lines;
+  const mood = element("mood");
+  put(element("mood-count"), lines.length > 1 ? `1 of ${lines.length}` : "");
+  put(mood, worst.text, worst.level);
+  // There may be no room for all of it.
+  const all = lines.map((line) => line.text).join("\n");
+  if (mood.title !== all) mood.title = all;
   // A page that nobody sees now is told apart by its tab.
   const own = `${signs[worst.level]} ${title}`;
   if (document.title !== own) document.title = own;
+}
+
+// How long what is lost today was, which the first page says in full.
+function showLost(look) {
+  const line = look && look.verdict.find((one) => one.lost);
+  const link = element("lost-link");
+  link.hidden = !line;
+  if (!line) return;
+  const [, time] = /^LOST TODAY: (.+?) of /.exec(line.text) || [];
+  put(link, time ? `▲ ${time} lost` : "▲ lost today");
+  if (link.title !== line.text) link.title = line.text;
 }
 
 // Each page of the navigation has the worst sign of the lines that it shows, and their count.
@@ -143,7 +158,7 @@ follow((look) => {
   const list = document.getElementById("verdict");
   if (list) showVerdict(list, lines);
   announce(lines[0]);
-  element("lost-link").hidden = !look || !look.verdict.some((line) => line.lost);
+  showLost(look);
   put(element("origins"), look ? kinds(look.sources) : "");
   showClock();
   showLink(look);

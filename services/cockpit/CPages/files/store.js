@@ -43,7 +43,7 @@ function showWriters(writers) {
     return [
       name, breaker, oldest(writer.unwritten), number(writer.rows, " rows/s"),
       number(writer.rows_per_batch, ""), duration(writer.latency),
-      writer.queue === undefined ? "–" : `${count(writer.queue)} of ${count(writer.queue_max)} rows`,
+      writer.queue === undefined ? "–" : `${count(writer.queue)} of ${count(writer.queue_max)}`,
       writer.problem ? [`✕ ${writer.problem}`, "bad"] : fails, ago(writer.at),
     ];
   });

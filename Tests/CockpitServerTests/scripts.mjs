@@ -103,14 +103,21 @@ assert.deepEqual(view.timeMarks(hour.slice(3), 12), [12, 27, 42]);
 assert.deepEqual(view.timeMarks(view.placesOf(minutes(58, 59, 60, 61, 62), []), 2), [0, 2, 4]);
 assert.deepEqual(view.timeMarks([], 2), []);
 
-// Prices: the range has those of versions that were replaced, and no quote from far away.
+// Prices: the range has those of bars that stand, some of versions that were replaced, and no quote
+// from far away.
 assert.equal(view.rangeOf([{}]), undefined);
 assert.equal(view.rangeOf(view.placesOf([bar(1, 10, { close: undefined })], [])), undefined);
 assert.equal(view.rangeOf(view.placesOf([bar(1, 10, { withdrawn: true })], [])), undefined);
 const near = view.rangeOf(view.placesOf([bar(1, 12)], []), [12.5, 99]);
 assert.ok(near.low < 10 && near.low > 9 && near.high > 12.5 && near.high < 13);
-const ghost = view.rangeOf(view.placesOf([bar(1, 12, { ghosts: [bar(1, 15)] })], []));
-assert.ok(ghost.high > 15);
+for (const [closes, more, low, high] of [
+  [[15], {}, 9.875, 12.625], [[11], {}, 9.9, 12.1], [[15, 1], {}, 9.35, 12.65],
+  [[15], { withdrawn: true }, 9.75, 15.25],
+]) {
+  const ghosts = closes.map((close) => bar(1, close));
+  const range = view.rangeOf(view.placesOf([bar(1, 12, { ghosts, ...more })], []));
+  assert.ok(Math.abs(range.low - low) + Math.abs(range.high - high) < 1e-9, `${closes}`);
+}
 const flat = view.rangeOf(view.placesOf([bar(1, 10)], []));
 assert.ok(flat.low < 10 && flat.high > 10);
 for (const [low, high, about, texts] of [
@@ -118,6 +125,19 @@ for (const [low, high, about, texts] of [
     "0.00018"]], [95, 1310, 8, ["200", "400", "600", "800", "1000", "1200"]],
   [-1, 1, 4, ["-1.0", "-0.5", "0.0", "0.5", "1.0"]],
 ]) assert.deepEqual(view.priceMarks({ low, high }, about).map((mark) => mark.text), texts);
+assert.deepEqual(view.priceMarks({ low: 9.7, high: 12.3 }, 5, 2).map((mark) => mark.text),
+  ["10.00", "11.00", "12.00"]);
+assert.deepEqual(["231.40", "12", undefined].map(view.decimalsOf), [2, 0, 0]);
+// The values are those at the cursor, or the newest; a hole and a void bar have none.
+const valued = [...view.placesOf([bar(1, 12, { volume: "1204.5" }),
+  bar(2, 12, { withdrawn: true })], []), { from: 180, to: 240 },
+{ forming: { open: 10, high: 12, low: 9, close: 9.5 } }];
+const valuesAt = (place) => view.valuesOf({ shown: valued, cursor: { place, y: 1 } });
+assert.deepEqual(valuesAt(0), { text: "O 10  H 12  L 10  C 12", volume: 1204.5, open: 10, high: 12,
+  low: 10, close: 12 });
+assert.equal(view.valuesOf({ shown: valued, cursor: null }).text, "O 10  H 12  L 9  C 9.5");
+assert.deepEqual([valuesAt(1), valuesAt(2), valuesAt(9), view.valuesOf({ shown: [] })],
+  Array(4).fill(undefined));
 assert.equal(view.priceText(231.4567, { low: 230, high: 232 }), "231.46");
 
 // No text of a bar is a formula of the program that reads it.

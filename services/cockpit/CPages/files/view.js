@@ -97,15 +97,20 @@ export function timeMarks(shown, least) {
   });
 }
 
-// The lowest and the highest price of what is shown and of `others`, with some room. One of `more`
-// that is far away is left out.
+// The lowest and the highest price of what stands and of `others`, with some room. Versions that
+// were replaced widen it by a quarter at each side at most, and one of `more` that is far away is
+// left out.
 export function rangeOf(shown, more = [], others = []) {
-  const versions = shown.flatMap(({ bar, forming }) => (
-    bar ? [bar, ...bar.ghosts] : forming ? [forming] : []));
-  const own = versions.map(pricesOf).filter(Boolean).flatMap(({ high, low }) => [high, low]);
-  if (!own.length) return undefined;
-  const all = [...own, ...others];
+  const ends = (versions) => versions.map(pricesOf).filter(Boolean)
+    .flatMap(({ high, low }) => [high, low]);
+  const own = ends(shown.flatMap(({ bar, forming }) => bar || forming || []));
+  const ghosts = ends(shown.flatMap(({ bar }) => (bar ? bar.ghosts : [])));
+  const all = [...(own.length ? own : ghosts), ...others];
+  if (!own.length && !ghosts.length) return undefined;
   let [low, high] = [Math.min(...all), Math.max(...all)];
+  const quarter = (high - low) / 4;
+  [low, high] = [Math.max(low - quarter, Math.min(low, ...ghosts)),
+    Math.min(high + quarter, Math.max(high, ...ghosts))];
   const reach = Math.max(high - low, Math.abs(low) / 1000);
   for (const price of more) {
     if (price >= low - reach && price <= high + reach) {
@@ -116,17 +121,32 @@ export function rangeOf(shown, more = [], others = []) {
   return { low: low - room, high: high + room };
 }
 
-// Round prices from low to high, about so many: steps of 1, 2 or 5 times a power of ten.
-export function priceMarks({ low, high }, about) {
-  const least = (high - low) / about;
-  const power = 10 ** Math.floor(Math.log10(least));
-  const step = [1, 2, 5, 10].map((part) => part * power).find((one) => one >= least * 0.999);
-  const decimals = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
+// How many decimals the text of a price has.
+export const decimalsOf = (text) => `${text ?? ""}`.split(".")[1]?.length ?? 0;
+
+// Round prices from low to high, about so many: steps of 1, 2 or 5 times a power of ten. All have
+// the same decimals, which are at least so many.
+export function priceMarks({ low, high }, about, least = 0) {
+  const wanted = (high - low) / about;
+  const power = 10 ** Math.floor(Math.log10(wanted));
+  const step = [1, 2, 5, 10].map((part) => part * power).find((one) => one >= wanted * 0.999);
+  const decimals = Math.max(least, -Math.floor(Math.log10(step) + 1e-9));
   const marks = [];
   for (let part = Math.ceil(low / step); part * step <= high; part += 1) {
     marks.push({ price: part * step, text: (part * step).toFixed(Math.min(12, decimals)) });
   }
   return marks;
+}
+
+// The values of the bar at the cursor of a picture, or of its newest one, if it has some.
+export function valuesOf({ cursor, shown }) {
+  const { bar, forming } = (cursor ? shown[cursor.place] : shown.at(-1)) || {};
+  const one = bar || forming;
+  const prices = one && pricesOf(one);
+  if (!prices) return undefined;
+  const text = ["open", "high", "low", "close"]
+    .map((name) => `${name[0].toUpperCase()} ${one[name]}`).join("  ");
+  return { text, volume: bar && Number(bar.volume), ...prices };
 }
 
 // With as many decimals as the marks beside it, and one more.

@@ -130,6 +130,9 @@ static const struct page_file files[] = {
     {"runbook.js", (const unsigned char[]){
 #embed "files/runbook.js" suffix(, 0)
     }},
+    {"scale.js", (const unsigned char[]){
+#embed "files/scale.js" suffix(, 0)
+    }},
     {"signin.js", (const unsigned char[]){
 #embed "files/signin.js" suffix(, 0)
     }},

@@ -5,9 +5,8 @@ import { prepared } from "./canvas.js";
 import { timeOf } from "./clock.js";
 import { keyOf } from "./bar-cache.js";
 import { percent } from "./overlay.js";
-import {
-  decimalsOf, placeOfTime, priceMarks, priceText, pricesOf, timeMarks, valuesOf,
-} from "./view.js";
+import { decimalsOf, priceMarks, priceText, timeMarks } from "./scale.js";
+import { placeOfTime, pricesOf, valuesOf } from "./view.js";
 
 const axis = 76;
 // The values of a bar, and below them the signs of all.

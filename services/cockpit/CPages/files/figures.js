@@ -5,10 +5,13 @@ import { age, ago, isStale, put, element, resized, wallNow } from "./live.js";
 import { drawSpark, slotAt } from "./spark.js";
 import { timeOf } from "./clock.js";
 import { lateAfter, stateOf, symbols } from "./edges.js";
+import { floorOf } from "./scale.js";
 
 // The least top of a line: what is below it is no movement. Room has a natural one.
 const tops = { ticks: 1, bars: 1, stored: 1, operators: 1, writers: 1, commit: 1, room: 100 };
 const units = { operators: " s", writers: " s", commit: " s", room: " %" };
+// Of these a change is to be seen; of others how far from 0 they are.
+const rates = ["ticks", "bars", "stored"];
 const limits = { operators: lateAfter, writers: lateAfter };
 // The steps of which a number speaks, by their ids.
 const ofStores = /^reader:store(-|$)/;
@@ -55,8 +58,10 @@ function canvasOf(own, hasLine) {
 function lineOf(name) {
   const { lines, slots } = state.lines;
   if (!name || !lines || !lines[name]) return null;
-  return { values: lines[name], slots, top: tops[name], cursor: state.cursor,
-    limit: limits[name] };
+  const values = lines[name];
+  return { values, slots, top: tops[name], cursor: state.cursor, limit: limits[name],
+    bottom: rates.includes(name) ? floorOf(values) : 0,
+    scale: (value) => number(value < 100 ? value : Math.round(value)) + (units[name] || "") };
 }
 
 const number = (value) => value.toLocaleString("en", { maximumFractionDigits: 2 });
@@ -116,7 +121,8 @@ export function watchCursor() {
     const canvas = event.target instanceof HTMLCanvasElement ? event.target : null;
     const values = state.lines.lines && Object.values(state.lines.lines)[0];
     state.cursor = canvas && values
-      ? slotAt(canvas, { values, slots: state.lines.slots }, event.offsetX) : undefined;
+      ? slotAt(canvas, { values, slots: state.lines.slots, scale: number }, event.offsetX)
+      : undefined;
     show();
   };
   element("figures").addEventListener("pointermove", place);

@@ -22,7 +22,8 @@ export function timeMarks(shown, least) {
 
 // The round times between two, so that two of them are at least `least` seconds apart.
 export function timesBetween(from, to, least) {
-  const step = steps.find((one) => one >= least) ?? steps.at(-1);
+  const longest = steps.at(-1);
+  const step = steps.find((one) => one >= least) ?? Math.ceil(least / longest) * longest;
   const count = Math.floor(to / step) - Math.ceil(from / step) + 1;
   return count > 0 ? [...Array(count).keys()].map((index) => (
     (Math.ceil(from / step) + index) * step)) : [];

@@ -136,7 +136,8 @@ assert.deepEqual(["231.40", "12", undefined].map(scale.decimalsOf), [2, 0, 0]);
 // Numbers that differ by less than they can be added to end all the same.
 assert.ok(scale.priceMarks({ low: 1e18, high: 1e18 + 256 }, 4).length <= 9);
 for (const [from, to, least, times] of [
-  [61, 300, 50, [120, 180, 240, 300]], [0, 10, 20, [0]], [1, 9e7, 4e7, [63072000]], [1, 10, 20, []], [5, NaN, 1, []],
+  [61, 300, 50, [120, 180, 240, 300]], [0, 10, 20, [0]], [1, 9e7, 4e7, [63072000]],
+  [1, 10, 20, []], [5, NaN, 1, []],
 ]) assert.deepEqual(scale.timesBetween(from, to, least), times);
 for (const [values, floor] of [
   [[2310, null, 2520], 2259.6], [[2500, 2500], 2450], [[1000, 2520], 0], [[0, 5], 0],

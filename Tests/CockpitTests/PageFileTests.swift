@@ -42,8 +42,10 @@ import Testing
 
     @Test("what all pages have is in their frame")
     func strip() {
-        for match in WebFiles.text("strip.js").matches(of: /element\("([a-z-]+)"\)/) {
-            #expect(WebFiles.text("frame.html").contains("id=\"\(match.1)\""), "\(match.1)")
+        for name in ["strip.js", "jump.js"] {
+            for match in WebFiles.text(name).matches(of: /element\("([a-z-]+)"\)/) {
+                #expect(WebFiles.text("frame.html").contains("id=\"\(match.1)\""), "\(match.1)")
+            }
         }
     }
 

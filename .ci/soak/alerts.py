@@ -255,6 +255,8 @@ def main() -> int:
         kinds = [kind for kind in kinds if not kind.moves_clock]
     drawn = draw(options.faults, options.seed, kinds) if kinds else []
     faults = [each for each in drawn if each.number >= options.first]
+    if drawn and not faults:
+        parser.error(f"--from {options.first} leaves none of {options.faults} faults")
     if not faults or options.stacks < 1:
         parser.error(f"no fault: there are {', '.join(kind.name for kind in KINDS)}")
     say(f"seed {options.seed}: {len(faults)} faults of {len(kinds)} kinds")

@@ -376,8 +376,8 @@ let others: [Tests] = [
         ]),
     jointTests(
         "ServicesNightTests", tier: .night,
-        uses: ["ServicesTests", "TapeBenchmark", "ServiceRuntime", "Primitives", "TestSupport"],
-        beside: ["helm_chart.py"]),
+        uses: ["ServicesTests", "ObservabilityTests", "TapeBenchmark"] + frame + codec + support,
+        beside: ["helm_chart.py", "run_rotel.py"]),
     jointTests(
         "IntegrationTests", tier: .stacks,
         uses: [

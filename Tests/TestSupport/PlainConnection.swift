@@ -9,11 +9,23 @@ package final class PlainConnection {
 
     private let descriptor: Int32
 
-    package init(port: UInt16) throws {
+    package convenience init(port: UInt16) throws {
         guard let connected = LoopbackSocket.connect(to: port) else {
             throw Failure(what: "connect")
         }
-        descriptor = connected
+        self.init(connected)
+    }
+
+    /// The next connection that comes to a listener.
+    package convenience init(to listener: SilentListener) throws {
+        guard let accepted = listener.accept(within: 20_000) else {
+            throw Failure(what: "accept")
+        }
+        self.init(accepted)
+    }
+
+    private init(_ descriptor: Int32) {
+        self.descriptor = descriptor
         var limit = timeval(tv_sec: 20, tv_usec: 0)
         unsafe setsockopt(
             descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))

@@ -331,10 +331,9 @@ let others: [Tests] = [
             "StreamCore", "ValkeyClient",
         ],
         beside: [
-            "ClickHouse/clickhouse_front.py", "Faults/object_store.py", "SecondRelease",
-            "QuestDB/questdb_again.py", "QuestDB/questdb_judge.py", "QuestDB/questdb_recorder.py",
-            "data_page.py", "data_page.sql", "desk", "desk_exports.py", "desk_follow.py",
-            "desk_latest.py", "desk_notebook.py", "desk_package.py", "desk_tape.py",
+            "Faults/object_store.py", "SecondRelease", "fronts", "data_page.py", "data_page.sql",
+            "desk", "desk_exports.py", "desk_follow.py", "desk_latest.py", "desk_notebook.py",
+            "desk_package.py", "desk_tape.py",
         ]),
     tests(
         of: "Cockpit",

@@ -41,6 +41,13 @@ package final class PlainConnection {
         return String(decoding: answer.dropLast(), as: UTF8.self)
     }
 
+    /// Returns what a server says to a request until it ends the connection.
+    package static func answer(to request: String, port: UInt16) throws -> String {
+        let connection = try PlainConnection(port: port)
+        try connection.send(Array(request.utf8))
+        return String(decoding: try connection.receive { _ in false }, as: UTF8.self)
+    }
+
     package func send(_ bytes: [UInt8]) throws {
         let count = unsafe bytes.withUnsafeBytes {
             unsafe Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))

@@ -153,9 +153,9 @@ struct GroupsRun {
             return
         }
         terminal.line(
-            JSONWriter.objectText { json in
+            JSONWriter.made { json in
                 json.member("group", group.text)
                 json.member("outcome", outcome)
-            })
+            }.text)
     }
 }

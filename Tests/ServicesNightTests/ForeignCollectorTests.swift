@@ -8,7 +8,8 @@ import Testing
 
 @testable import ObservabilityTests
 
-/// Our spans in a collector that others wrote, which reads them, and sends what it read to the stub.
+/// Our spans in a collector that others wrote, which reads them, and sends what it read to the
+/// stub.
 @Suite("Traces through a collector of others")
 struct ForeignCollectorTests {
     private static let packages = "trace-collector"

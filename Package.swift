@@ -331,10 +331,9 @@ let others: [Tests] = [
             "StreamCore", "ValkeyClient",
         ],
         beside: [
-            "ClickHouse/clickhouse_front.py", "Faults/object_store.py", "SecondRelease",
-            "QuestDB/questdb_again.py", "QuestDB/questdb_judge.py", "QuestDB/questdb_recorder.py",
-            "data_page.py", "data_page.sql", "desk", "desk_exports.py", "desk_follow.py",
-            "desk_latest.py", "desk_notebook.py", "desk_package.py", "desk_tape.py",
+            "Faults/object_store.py", "SecondRelease", "fronts", "data_page.py", "data_page.sql",
+            "desk", "desk_exports.py", "desk_follow.py", "desk_latest.py", "desk_notebook.py",
+            "desk_package.py", "desk_tape.py",
         ]),
     tests(
         of: "Cockpit",
@@ -376,8 +375,8 @@ let others: [Tests] = [
         ]),
     jointTests(
         "ServicesNightTests", tier: .night,
-        uses: ["ServicesTests", "TapeBenchmark", "ServiceRuntime", "Primitives", "TestSupport"],
-        beside: ["helm_chart.py"]),
+        uses: ["ServicesTests", "ObservabilityTests", "TapeBenchmark"] + frame + codec + support,
+        beside: ["helm_chart.py", "run_rotel.py"]),
     jointTests(
         "IntegrationTests", tier: .stacks,
         uses: [

@@ -85,7 +85,8 @@ def service(name, source, is_simulated):
     lines = [f"  {unit}-gateway:", "    <<: *gateway", f"    profiles: [{'simulators' if is_simulated else name}]",
              "    environment:", "      <<: *gateway-environment", f"      GATEWAY_SOURCE: {own_name}",
              f"      GATEWAY_PROVIDER: {name}", f"      GATEWAY_INSTRUMENTS: {listed}"]
-    secrets = ["nats-gateway"]
+    # Those that each gateway has.
+    secrets = ["nats-gateway", "otlp-headers"]
     if is_simulated:
         lines += [f"      {key}: {value}" for key, value in source["simulator"]["settings"].items()]
     else:
@@ -96,7 +97,7 @@ def service(name, source, is_simulated):
             value = place if key["needed"] else f"${{{key['setting']}_FILE:+{place}}}"
             lines.append(f"      {key['setting']}_FILE: {value}")
             secrets.append(secret(key["setting"]))
-    if len(secrets) > 1:
+    if len(secrets) > 2:
         lines.append(f"    secrets: [{', '.join(secrets)}]")
     lines += ["    volumes:", f"      - {unit}-gateway:/var/lib/tapeline"]
     if not is_simulated:

@@ -24,7 +24,6 @@ own logs with the tables:
 """
 
 import sys
-import time
 from collections.abc import Callable
 
 import psycopg
@@ -73,17 +72,10 @@ class AlpacaStorm(Storm):
 
     def commands(self) -> dict[str, Callable[[], str]]:
         pick = self.random
-        return {
-            "cut": lambda: "cut",
-            "close": lambda: f"close {pick.choice((1000, 1001, 1008, 1011))}",
-            "truncate": lambda: "truncate",
+        return self.of_frames() | {
             # A shorter silence in which records are left out shows to nobody: nothing is numbered.
             "mute": lambda: "mute 30",
-            "half-open": lambda: "half-open",
-            "garbage": lambda: f"garbage {pick.choice((1, 64, 4096, 1_000_000))}",
-            "wrong JSON": lambda: "bad-json",
             "oversized": lambda: f"oversized {pick.choice((1_500_000, 8_000_000))}",
-            "down": lambda: f"down {pick.choice((1, 3, 6))}",
             "error": lambda: f"error {pick.choice((406, 407, 500))}",
             "expired key": self.expire,
         }
@@ -93,13 +85,6 @@ class AlpacaStorm(Storm):
         people.start()
         super().run(seconds)
         people.end()
-
-    def expire(self) -> str:
-        """The key is refused for a while, in which a new connection is needed."""
-        self.venue.tell("expire")
-        self.venue.tell("cut")
-        time.sleep(4)
-        return "renew"
 
 
 def judge(stack: AlpacaStack, end: float) -> list[str]:

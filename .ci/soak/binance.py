@@ -70,18 +70,11 @@ class ExchangeStack(VenueStack):
 class ExchangeStorm(Storm):
     def commands(self) -> dict[str, Callable[[], str]]:
         pick = self.random
-        told: dict[str, Callable[[], str]] = {
-            "cut": lambda: "cut",
-            "close": lambda: f"close {pick.choice((1000, 1001, 1008, 1011))}",
-            "truncate": lambda: "truncate",
+        told = self.of_frames() | {
             "mute": lambda: f"mute {pick.choice((1, 2, 4, 30))}",
-            "half-open": lambda: "half-open",
-            "garbage": lambda: f"garbage {pick.choice((1, 64, 4096, 1_000_000))}",
-            "wrong JSON": lambda: "bad-json",
             "oversized": lambda: f"oversized {pick.choice((70_000, 1_500_000, 8_000_000))}",
             "lost trades": lambda: f"lose {pick.choice((1, 5, 200))}",
             "shutdown": lambda: f"shutdown {pick.choice((1, 3, 8))}",
-            "down": lambda: f"down {pick.choice((1, 3, 6))}",
         }
         if self.stack.options.fill:
             told |= {

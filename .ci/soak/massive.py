@@ -61,16 +61,9 @@ class MassiveStorm(Storm):
 
     def commands(self) -> dict[str, Callable[[], str]]:
         pick = self.random
-        return {
-            "cut": lambda: "cut",
-            "close": lambda: f"close {pick.choice((1000, 1001, 1008, 1011))}",
-            "truncate": lambda: "truncate",
+        return self.of_frames() | {
             "mute": self.mute,
-            "half-open": lambda: "half-open",
-            "garbage": lambda: f"garbage {pick.choice((1, 64, 4096, 1_000_000))}",
-            "wrong JSON": lambda: "bad-json",
             "oversized": lambda: f"oversized {pick.choice((1_500_000, 8_000_000))}",
-            "down": lambda: f"down {pick.choice((1, 3, 6))}",
             "shutdown": lambda: f"shutdown {pick.choice((0, 2))}",
             "another session": lambda: "displace",
             "slow consumer": lambda: "slow-consumer",
@@ -85,13 +78,6 @@ class MassiveStorm(Storm):
     def kill_gateway(self) -> str:
         self.known = time.monotonic()
         return super().kill_gateway()
-
-    def expire(self) -> str:
-        """The key is refused for a while, in which a new connection is needed."""
-        self.venue.tell("expire")
-        self.venue.tell("cut")
-        time.sleep(4)
-        return "renew"
 
 
 class MassiveMarket(Market):

@@ -170,6 +170,26 @@ class Storm:
         """The commands of the venue, by their titles, with numbers that follow from the seed."""
         return {}
 
+    def of_frames(self) -> dict[str, Callable[[], str]]:
+        """The commands of venues that send frames."""
+        pick = self.random
+        return {
+            "cut": lambda: "cut",
+            "close": lambda: f"close {pick.choice((1000, 1001, 1008, 1011))}",
+            "truncate": lambda: "truncate",
+            "half-open": lambda: "half-open",
+            "garbage": lambda: f"garbage {pick.choice((1, 64, 4096, 1_000_000))}",
+            "wrong JSON": lambda: "bad-json",
+            "down": lambda: f"down {pick.choice((1, 3, 6))}",
+        }
+
+    def expire(self) -> str:
+        """The key is refused for a while, in which a new connection is needed."""
+        self.venue.tell("expire")
+        self.venue.tell("cut")
+        time.sleep(4)
+        return "renew"
+
     def teller(self, command: Callable[[], str]) -> Callable[[], str]:
         def tell() -> str:
             line = command()

@@ -77,8 +77,7 @@ package struct BenchmarkRow {
     }
 
     var json: String {
-        var json = JSONWriter()
-        json.object { json in
+        JSONWriter.made { json in
             json.member("row", name)
             json.member("value", value)
             json.member("unit", unit)
@@ -87,7 +86,6 @@ package struct BenchmarkRow {
                 json.member("peer_value", peer.value)
             }
             if let limit { json.member(limit.name, limit.value) }
-        }
-        return json.text
+        }.text
     }
 }

@@ -240,13 +240,14 @@ struct PacketInstructions {
         _ packet: SealedPacket, since start: Timestamp, to end: Timestamp,
         _ traces: TraceChoice
     ) -> Int {
-        let took = end.nanoseconds(since: packet.header.sendTime)
+        let received = packet.withBytes { PacketTrace.firstReceived($0) }
+        let took = end.nanoseconds(since: min(received, packet.header.sendTime))
         switch traces.verdict(packet.header, took: took, nil, now: end) {
         case .pass, .leaveOut: return 0
         case .send(let trace):
-            let spans = packet.withBytes {
-                trace.read(.process, from: start, to: end, stored: .undefined, $0)
-            }
+            let spans = trace.read(
+                .process,
+                PacketTrace.Way(received: received, stored: .undefined, from: start, to: end))
             return SpanMessage.bytes(
                 spans, of: SpanMessage.Resource([], scope: "bench", version: "1")
             ).count

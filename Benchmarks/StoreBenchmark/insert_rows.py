@@ -18,7 +18,7 @@ import struct
 import sys
 import time
 
-JUDGE = pathlib.Path(__file__).resolve().parents[2] / "Tests/StoreWriterServerTests/QuestDB"
+JUDGE = pathlib.Path(__file__).resolve().parents[2] / "Tests/StoreWriterServerTests/fronts"
 
 
 class Block:

@@ -37,6 +37,7 @@ struct StreamCoreBenchmark {
             isClean = isClean && result.allocations == 0
         }
         try SnapshotRun.run()
+        try WindowRun.run()
         guard isClean else {
             print("failed: the steady state allocates")
             exit(1)

@@ -29,9 +29,7 @@ package struct TruthLog: Sendable {
                 json.member("symbol", instruments[index].symbol)
                 json.member("contract", instruments[index].conID)
             }
-            json.array("fields") { list in
-                for value in queued.message.values { list.value(value) }
-            }
+            json.member("fields", values: queued.message.values)
         }
         lines += writer.bytes
         lines.append(UInt8(ascii: "\n"))

@@ -55,14 +55,12 @@ extension SimulatorArguments {
             return "listening on \(flags.address):\(server.port), "
                 + "commands on \(flags.address):\(server.controlPort)"
         }
-        var json = JSONWriter()
-        json.object { json in
+        return JSONWriter.made { json in
             json.member("address", flags.address)
             json.member("port", server.port)
             json.member("control_port", server.controlPort)
             json.member("seed", flags.seed)
-        }
-        return json.text
+        }.text
     }
 
     /// A reader that has closed the pipe is not a failure.

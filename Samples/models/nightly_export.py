@@ -3,9 +3,11 @@
 Then no folder is there, what is missing is listed, and the status is 1, so that what runs the job tries it again.
 
     nightly_export.py FOLDER SYMBOL... [--day 2026-11-20] [--hours 09:30 16:00] [--tz America/New_York]
+        [--flow]
 
-It reads the database of the local stack that is up, or as TAPELINE_URL says. cron and systemd run it as it is; in a
-flow of Prefect or another scheduler `export` is the task."""
+It reads the database of the local stack that is up, or as TAPELINE_URL says. cron and systemd run it as it is. With
+--flow it is a flow of Prefect, which needs no server: without PREFECT_API_URL Prefect starts one for the time of the
+run. In another scheduler `export` is the task."""
 
 import argparse
 import datetime
@@ -35,10 +37,16 @@ def main():
     parser.add_argument("--day", type=datetime.date.fromisoformat)
     parser.add_argument("--hours", nargs=2, default=["09:30", "16:00"])
     parser.add_argument("--tz", default="America/New_York")
+    parser.add_argument("--flow", action="store_true")
     given = parser.parse_args()
     day = given.day or datetime.datetime.now(zoneinfo.ZoneInfo(given.tz)).date() - datetime.timedelta(days=1)
+    job = export
+    if given.flow:
+        import prefect
+
+        job = prefect.flow(export, name="nightly-export")
     try:
-        print(export(given.folder, given.symbols, day, given.hours, given.tz))
+        print(job(given.folder, given.symbols, day, given.hours, given.tz))
     except tapeline.TapeHole as hole:
         print(f"{day} is not exported:", *hole.missing, sep="\n  ", file=sys.stderr)
         return 1

@@ -23,13 +23,10 @@ struct ProgramTests {
         let frames = ClientBytes.frames(Array(bytes.drop { $0 != 0x81 }))
         #expect(frames.count > 10 && frames.allSatisfy { $0.kind == .text })
         #expect(try simulator.command("status") == "ok: 1 connections, 3 streams")
-        let asking = try PlainConnection(port: simulator.port)
-        try asking.send(
-            Array(
-                ("GET /v2/stocks/quotes?symbols=AAPL&limit=1 HTTP/1.1\r\nConnection: close\r\n"
-                    + "APCA-API-KEY-ID: k\r\nAPCA-API-SECRET-KEY: s\r\n\r\n").utf8))
-        let answer = try asking.receive { _ in false }
-        #expect(String(decoding: answer, as: UTF8.self).contains("next_page_token"))
+        let answer = try PlainConnection.answer(
+            to: "GET /v2/stocks/quotes?symbols=AAPL&limit=1 HTTP/1.1\r\nConnection: close\r\n"
+                + "APCA-API-KEY-ID: k\r\nAPCA-API-SECRET-KEY: s\r\n\r\n", port: simulator.port)
+        #expect(answer.contains("next_page_token"))
         #expect(try simulator.command("quit") == "ok")
         #expect(simulator.stop() == 0)
     }

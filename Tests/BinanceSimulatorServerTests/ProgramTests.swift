@@ -20,10 +20,9 @@ struct ProgramTests {
         try client.send(Array(ClientBytes.upgrade("/ws/btcusdt@trade").utf8))
         let bytes = try client.receive { $0.count > 5_000 }
         #expect(String(decoding: bytes.prefix(12), as: UTF8.self) == "HTTP/1.1 101")
-        let asking = try PlainConnection(port: simulator.port)
-        try asking.send(Array("GET /api/v3/time HTTP/1.1\r\nConnection: close\r\n\r\n".utf8))
-        let answer = try asking.receive { _ in false }
-        #expect(String(decoding: answer, as: UTF8.self).contains("serverTime"))
+        let answer = try PlainConnection.answer(
+            to: "GET /api/v3/time HTTP/1.1\r\nConnection: close\r\n\r\n", port: simulator.port)
+        #expect(answer.contains("serverTime"))
         #expect(try simulator.command("status").hasPrefix("ok: 1 connections, 1 streams"))
         #expect(try simulator.command("cut") == "ok")
         _ = try client.receive { _ in false }

@@ -28,6 +28,10 @@ assert.deepEqual([calls, clock.isLocal(), clock.zoneName()],
   [1, true, "those of America/New_York"]);
 clock.switchZone();
 
+assert.deepEqual(clock.marksText([86340, 86400, 86460].map((one) => one + 18000)),
+  ["01-02 04:59", "05:00", "05:01"]);
+assert.deepEqual(clock.marksText([0, 86399.5]), ["01-01 00:00:00", "23:59:59"]);
+
 const { numberOf, compare } = await script("order.js");
 for (const [text, number] of [
   ["8,412 ticks/s", 8412], ["● 3", 3], ["▲ hot: 25.0 %", 25], ["12 s, 42,000 records", 12],
@@ -47,6 +51,7 @@ for (const [texts, isDown, wanted] of [
 ]) assert.deepEqual(ordered(texts, isDown), wanted);
 
 const view = await script("view.js");
+const scale = await script("scale.js");
 const bar = (minute, close = 10, more = {}) => ({
   open_ns: `${minute * 60}000000000`, number: "0", ended: (minute + 1) * 60, open: "10",
   high: `${Math.max(10, close)}`, low: `${Math.min(10, close)}`, close: `${close}`, ghosts: [],
@@ -98,27 +103,57 @@ assert.equal(seen(undefined, 250, 10, 251, [bar(1), bar(2, 10, { ended: 200 }), 
 
 // Times are marked where they are round, and not too near to each other.
 const hour = view.placesOf(minutes(...Array(60).keys()), []);
-assert.deepEqual(view.timeMarks(hour, 10), [0, 10, 20, 30, 40, 50]);
-assert.deepEqual(view.timeMarks(hour.slice(3), 12), [12, 27, 42]);
-assert.deepEqual(view.timeMarks(view.placesOf(minutes(58, 59, 60, 61, 62), []), 2), [0, 2, 4]);
-assert.deepEqual(view.timeMarks([], 2), []);
+assert.deepEqual(scale.timeMarks(hour, 10), [0, 10, 20, 30, 40, 50]);
+assert.deepEqual(scale.timeMarks(hour.slice(3), 12), [12, 27, 42]);
+assert.deepEqual(scale.timeMarks(view.placesOf(minutes(58, 59, 60, 61, 62), []), 2), [0, 2, 4]);
+assert.deepEqual(scale.timeMarks([], 2), []);
 
-// Prices: the range has those of versions that were replaced, and no quote from far away.
+// Prices: the range has those of bars that stand, some of versions that were replaced, and no quote
+// from far away.
 assert.equal(view.rangeOf([{}]), undefined);
 assert.equal(view.rangeOf(view.placesOf([bar(1, 10, { close: undefined })], [])), undefined);
 assert.equal(view.rangeOf(view.placesOf([bar(1, 10, { withdrawn: true })], [])), undefined);
 const near = view.rangeOf(view.placesOf([bar(1, 12)], []), [12.5, 99]);
 assert.ok(near.low < 10 && near.low > 9 && near.high > 12.5 && near.high < 13);
-const ghost = view.rangeOf(view.placesOf([bar(1, 12, { ghosts: [bar(1, 15)] })], []));
-assert.ok(ghost.high > 15);
+for (const [closes, more, low, high] of [
+  [[15], {}, 9.875, 12.625], [[11], {}, 9.9, 12.1], [[15, 1], {}, 9.35, 12.65],
+  [[15], { withdrawn: true }, 9.75, 15.25],
+]) {
+  const ghosts = closes.map((close) => bar(1, close));
+  const range = view.rangeOf(view.placesOf([bar(1, 12, { ghosts, ...more })], []));
+  assert.ok(Math.abs(range.low - low) + Math.abs(range.high - high) < 1e-9, `${closes}`);
+}
 const flat = view.rangeOf(view.placesOf([bar(1, 10)], []));
 assert.ok(flat.low < 10 && flat.high > 10);
 for (const [low, high, about, texts] of [
   [9.7, 12.3, 5, ["10", "11", "12"]], [0.00011, 0.00019, 4, ["0.00012", "0.00014", "0.00016",
     "0.00018"]], [95, 1310, 8, ["200", "400", "600", "800", "1000", "1200"]],
   [-1, 1, 4, ["-1.0", "-0.5", "0.0", "0.5", "1.0"]],
-]) assert.deepEqual(view.priceMarks({ low, high }, about).map((mark) => mark.text), texts);
-assert.equal(view.priceText(231.4567, { low: 230, high: 232 }), "231.46");
+]) assert.deepEqual(scale.priceMarks({ low, high }, about).map((mark) => mark.text), texts);
+assert.deepEqual(scale.priceMarks({ low: 9.7, high: 12.3 }, 5, 2).map((mark) => mark.text),
+  ["10.00", "11.00", "12.00"]);
+assert.deepEqual(["231.40", "12", undefined].map(scale.decimalsOf), [2, 0, 0]);
+// Numbers that differ by less than they can be added to end all the same.
+assert.ok(scale.priceMarks({ low: 1e18, high: 1e18 + 256 }, 4).length <= 9);
+for (const [from, to, least, times] of [
+  [61, 300, 50, [120, 180, 240, 300]], [0, 10, 20, [0]], [1, 9e7, 4e7, [63072000]],
+  [1, 10, 20, []], [5, NaN, 1, []],
+]) assert.deepEqual(scale.timesBetween(from, to, least), times);
+for (const [values, floor] of [
+  [[2310, null, 2520], 2259.6], [[2500, 2500], 2450], [[1000, 2520], 0], [[0, 5], 0],
+  [[null], 0], [[], 0],
+]) assert.ok(Math.abs(scale.floorOf(values) - floor) < 1e-9, `${values}`);
+// The values are those at the cursor, or the newest; a hole and a void bar have none.
+const valued = [...view.placesOf([bar(1, 12, { volume: "1204.5" }),
+  bar(2, 12, { withdrawn: true })], []), { from: 180, to: 240 },
+{ forming: { open: 10, high: 12, low: 9, close: 9.5 } }];
+const valuesAt = (place) => view.valuesOf({ shown: valued, cursor: { place, y: 1 } });
+assert.deepEqual(valuesAt(0), { text: "O 10  H 12  L 10  C 12", volume: 1204.5, open: 10, high: 12,
+  low: 10, close: 12 });
+assert.equal(view.valuesOf({ shown: valued, cursor: null }).text, "O 10  H 12  L 9  C 9.5");
+assert.deepEqual([valuesAt(1), valuesAt(2), valuesAt(9), view.valuesOf({ shown: [] })],
+  Array(4).fill(undefined));
+assert.equal(scale.priceText(231.4567, { low: 230, high: 232 }), "231.46");
 
 // No text of a bar is a formula of the program that reads it.
 assert.equal(view.csvOf([bar(1, 12, { reason: '=1+"a",b', bid: "-0.5", trades: 3, version: 1 })]),

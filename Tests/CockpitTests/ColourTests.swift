@@ -54,7 +54,7 @@ import Testing
                 #expect(found >= 4.5, "\(name) on \(ground), \(scheme): \(found)")
             }
         }
-        // The frame of what can be pressed or written into.
+        // The frame of what can be written into.
         let edge = try Self.contrast(
             try #require(colours["edge"]), try #require(colours["ground"]))
         #expect(edge >= 3, "edge, \(scheme): \(edge)")

@@ -42,8 +42,10 @@ import Testing
 
     @Test("what all pages have is in their frame")
     func strip() {
-        for match in WebFiles.text("strip.js").matches(of: /element\("([a-z-]+)"\)/) {
-            #expect(WebFiles.text("frame.html").contains("id=\"\(match.1)\""), "\(match.1)")
+        for name in ["strip.js", "jump.js"] {
+            for match in WebFiles.text(name).matches(of: /element\("([a-z-]+)"\)/) {
+                #expect(WebFiles.text("frame.html").contains("id=\"\(match.1)\""), "\(match.1)")
+            }
         }
     }
 
@@ -136,6 +138,9 @@ import Testing
             let sign = "\(state.rawValue): \"\(state.sign)\""
             #expect(WebFiles.text("edges.js").contains(sign), "\(sign)")
         }
+        #expect(WebFiles.text("figures.js").contains("\"\(FigureName.gaps)\""))
+        let late = "lateAfter = \(Int(StepLook.behindSeconds));"
+        #expect(WebFiles.text("edges.js").contains(late))
         let symbols = LatestQuestion.symbolsMax
         #expect(WebFiles.text("latest.html").contains("at most \(symbols)"))
         let most = TapeQuestion.packetsMax

@@ -14,8 +14,7 @@ struct ForeignReaderTests {
 
     @Test("both read trades, quotes and gaps, and hear of holes")
     func read() throws {
-        let fixture = try DecoderFixture()
-        try fixture.record(packets: 70, trades: 1_000, holes: 1)
+        let fixture = try DecoderFixture(packets: 70, trades: 1_000, holes: 1)
         let library = fixture.folder.file("libtapeline_decoder.so")
         let scripts = Self.root.appendingPathComponent("deploy/local").path
         _ = try run(

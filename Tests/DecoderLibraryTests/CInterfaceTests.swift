@@ -63,8 +63,7 @@ struct CInterfaceTests {
 
     @Test("a recording comes in batches: a first one soon, then large ones, all of it")
     func recording() throws {
-        let fixture = try DecoderFixture()
-        try fixture.record(packets: 100, trades: 1_000)
+        let fixture = try DecoderFixture(packets: 100, trades: 1_000)
         let reader = try unsafe open(fixture.path)
         var stream = try unsafe stream(of: reader)
         #expect(unsafe tapelineReaderStream(reader, &stream, nil) == Int32(TAPELINE_INVALID))
@@ -82,8 +81,7 @@ struct CInterfaceTests {
 
     @Test("a stream and its batches outlive the reader")
     func lifetimes() throws {
-        let fixture = try DecoderFixture()
-        try fixture.record(packets: 2, trades: 10)
+        let fixture = try DecoderFixture(packets: 2, trades: 10)
         let reader = try unsafe open(fixture.path)
         var stream = try unsafe stream(of: reader)
         unsafe tapelineReaderClose(reader)
@@ -118,8 +116,7 @@ struct CInterfaceTests {
 
     @Test("a stream has the columns that were asked for, and a reader the texts of their numbers")
     func shape() throws {
-        let fixture = try DecoderFixture()
-        try fixture.record(packets: 1, trades: 4)
+        let fixture = try DecoderFixture(packets: 1, trades: 4)
         var error = tapeline_error()
         func open(_ names: [String], flags: UInt32) -> Reader? {
             var copies = unsafe names.map { unsafe UnsafePointer(strdup($0)) }
@@ -168,8 +165,7 @@ struct CInterfaceTests {
 
     @Test("what a recording says of itself is JSON")
     func info() throws {
-        let fixture = try DecoderFixture()
-        try fixture.record(packets: 1, trades: 1)
+        let fixture = try DecoderFixture(packets: 1, trades: 1)
         let said = """
             "namespace":"md","source":"feed","partitions":4,"present":[1],\
             "symbols":["AAPL"],"from":null,"to":9000,"created":1,"bars":null}
@@ -253,8 +249,7 @@ struct CInterfaceTests {
 
     @Test("a recording without bars has none to read")
     func noBars() throws {
-        let fixture = try DecoderFixture()
-        try fixture.record(packets: 2, trades: 10)
+        let fixture = try DecoderFixture(packets: 2, trades: 10)
         var error = tapeline_error()
         #expect(
             unsafe tapelineReaderOpen(fixture.path, Int32(TAPELINE_BARS), nil, nil, &error) == nil)
@@ -263,8 +258,7 @@ struct CInterfaceTests {
 
     @Test("a hole in a recording is an error with its place, after the rows before it")
     func hole() throws {
-        let fixture = try DecoderFixture()
-        try fixture.record(packets: 3, trades: 10, holes: 5)
+        let fixture = try DecoderFixture(packets: 3, trades: 10, holes: 5)
         let reader = try unsafe open(fixture.path)
         var stream = try unsafe stream(of: reader)
         let (rows, code) = unsafe drain(&stream)
@@ -290,8 +284,7 @@ struct CInterfaceTests {
 
     @Test("a cut, a changed byte and a missing file are errors with their place")
     func damaged() throws {
-        let fixture = try DecoderFixture()
-        try fixture.record(packets: 3, trades: 10)
+        let fixture = try DecoderFixture(packets: 3, trades: 10)
         var count = 0
         try fixture.changeBytes { bytes in
             bytes.removeLast(40)

@@ -20,6 +20,12 @@ struct DecoderFixture {
         source = try #require(SourceName("feed"))
     }
 
+    /// With a recording.
+    init(packets: Int, trades: Int, holes: UInt64 = 0) throws {
+        try self.init()
+        try record(packets: packets, trades: trades, holes: holes)
+    }
+
     var path: String { folder.file("day.tape") }
 
     /// When the tape took a packet of the recording.

@@ -12,8 +12,7 @@ import Testing
 struct FrameQueueTests {
     @Test("a queue that is closed has no thread")
     func closed() throws {
-        let fixture = try DecoderFixture()
-        try fixture.record(packets: 30, trades: 10)
+        let fixture = try DecoderFixture(packets: 30, trades: 10)
         weak var ended: FrameQueue?
         do {
             let queue = FrameQueue(try RecordingFile(fixture.path), blockBytes: 1)
@@ -28,8 +27,7 @@ struct FrameQueueTests {
 
     @Test("a reading leaves no thread, wherever it ends", arguments: [false, true])
     func ended(isDamaged: Bool) throws {
-        let fixture = try DecoderFixture()
-        try fixture.record(packets: 300, trades: 100)
+        let fixture = try DecoderFixture(packets: 300, trades: 100)
         if isDamaged { try fixture.changeBytes { $0[$0.count / 2] ^= 1 } }
         for most in [0, 1, .max] {
             weak var queue: FrameQueue?
@@ -54,8 +52,7 @@ struct FrameQueueTests {
 
     @Test("packets that are not kept fill a block, too")
     func notKept() throws {
-        let fixture = try DecoderFixture()
-        try fixture.record(packets: 30, trades: 10)
+        let fixture = try DecoderFixture(packets: 30, trades: 10)
         let file = try RecordingFile(fixture.path)
         let block = FrameBlock(bytesFull: try fixture.packet(1, trades: 10).count)
         block.fill(from: file)
@@ -82,8 +79,7 @@ struct FrameQueueTests {
 
     @Test("a queue that is stopped reads no other packet")
     func stopped() throws {
-        let fixture = try DecoderFixture()
-        try fixture.record(packets: 30, trades: 10)
+        let fixture = try DecoderFixture(packets: 30, trades: 10)
         let file = try RecordingFile(fixture.path)
         let queue = FrameQueue(file, blockBytes: FrameBlock.bytesFull)
         // It is asked within each packet. Each has 12 ordinals.

@@ -186,8 +186,7 @@ struct ReadAheadTests {
 
     @Test("an error stays, and comes after the rows before it")
     func failure() throws {
-        let fixture = try DecoderFixture()
-        try fixture.record(packets: 30, trades: 10)
+        let fixture = try DecoderFixture(packets: 30, trades: 10)
         try fixture.changeBytes { $0[$0.count / 2] ^= 1 }
         let columns = try RecordingColumns(
             fixture.path, ColumnShape(of: .trades), RowSelection(), blockBytes: 1)
@@ -201,8 +200,7 @@ struct ReadAheadTests {
 
     @Test("batches that a reader keeps stay as they are")
     func kept() throws {
-        let fixture = try DecoderFixture()
-        try fixture.record(packets: 2_000, trades: 100)
+        let fixture = try DecoderFixture(packets: 2_000, trades: 100)
         let ordinal = try #require(ColumnKind.trades.columns.firstIndex { $0.name == "ordinal" })
         let columns = try RecordingColumns(
             fixture.path, ColumnShape(of: .trades), RowSelection())

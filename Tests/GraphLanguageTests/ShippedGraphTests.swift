@@ -64,7 +64,7 @@ struct ShippedGraphTests {
     func advanced() throws {
         let definition = try read("advanced")
         let kinds = Set(definition.nodes.map { "\($0.operation)".prefix { $0 != "(" } })
-        #expect(kinds.count == 9, "\(kinds.sorted())")
+        #expect(kinds.count == 10, "\(kinds.sorted())")
         #expect(definition.calendars.map(\.name) == ["nyse", "futures"])
         for (index, node) in definition.nodes.enumerated() {
             switch node.input {

@@ -25,13 +25,10 @@ struct ProgramTests {
         let frames = ClientBytes.frames(Array(bytes.drop { $0 != 0x81 }))
         #expect(frames.count > 10 && frames.allSatisfy { $0.kind == .text })
         #expect(try simulator.command("status") == "ok: 1 connections, 1 streams")
-        let asking = try PlainConnection(port: simulator.port)
-        try asking.send(
-            Array(
-                ("GET /v3/quotes/AAPL?limit=1 HTTP/1.1\r\nConnection: close\r\n"
-                    + "Authorization: Bearer k\r\n\r\n").utf8))
-        let answer = try asking.receive { _ in false }
-        #expect(String(decoding: answer, as: UTF8.self).contains("next_url"))
+        let answer = try PlainConnection.answer(
+            to: "GET /v3/quotes/AAPL?limit=1 HTTP/1.1\r\nConnection: close\r\n"
+                + "Authorization: Bearer k\r\n\r\n", port: simulator.port)
+        #expect(answer.contains("next_url"))
         #expect(try simulator.command("quit") == "ok")
         #expect(simulator.stop() == 0)
     }
@@ -55,13 +52,10 @@ struct ProgramTests {
                 "0", "--lifetime", "60", "--ping", "5", "--sessions", "2",
             ], program: Self.name)
         for (path, status) in [("quotes", "403"), ("trades", "429")] {
-            let client = try PlainConnection(port: simulator.port)
-            try client.send(
-                Array(
-                    ("GET /v3/\(path)/AAPL?apiKey=test-key HTTP/1.1\r\nConnection: close\r\n"
-                        + "\r\n").utf8))
-            let answer = try client.receive { _ in false }
-            #expect(String(decoding: answer, as: UTF8.self).hasPrefix("HTTP/1.1 \(status) "))
+            let answer = try PlainConnection.answer(
+                to: "GET /v3/\(path)/AAPL?apiKey=test-key HTTP/1.1\r\nConnection: close\r\n\r\n",
+                port: simulator.port)
+            #expect(answer.hasPrefix("HTTP/1.1 \(status) "))
         }
         #expect(simulator.stop() == 0)
     }

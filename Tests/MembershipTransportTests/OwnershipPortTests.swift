@@ -1,6 +1,7 @@
 import MarketModel
 import Membership
 import MembershipTransport
+import Primitives
 import Synchronization
 import Testing
 

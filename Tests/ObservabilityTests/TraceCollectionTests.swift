@@ -14,11 +14,11 @@ import Testing
     static let obstacle = PythonServer.obstacle(of: packages)
     private static let start = Timestamp(nanoseconds: 1_750_000_000_000_000_000)
 
-    private static func after(_ milliseconds: Int64) -> Timestamp {
+    static func after(_ milliseconds: Int64) -> Timestamp {
         start.advanced(byNanoseconds: milliseconds * 1_000_000)
     }
 
-    private static func service(
+    static func service(
         _ name: String, _ environment: [String: String]
     ) throws -> TestService {
         let description = ServiceDescription(
@@ -37,14 +37,23 @@ import Testing
     }
 
     /// The collector, with the statuses of its first answers.
-    private final class Collector {
+    final class Collector {
         let server: PythonServer
 
         init(_ statuses: String...) throws {
-            server = try PythonServer(
-                "\(ServerPrograms.checkout)/Tests/ObservabilityTests/collect_traces.py",
-                statuses, of: TraceCollectionTests.packages)
+            server = try PythonServer(Self.script, statuses, of: TraceCollectionTests.packages)
         }
+
+        /// One with a certificate, which is asked over TLS.
+        init(_ certificates: Certificates, _ file: String) throws {
+            server = try PythonServer(
+                Self.script,
+                ["--tls", certificates.certificate(file), certificates.key(file)],
+                of: TraceCollectionTests.packages)
+        }
+
+        private static let script =
+            "\(ServerPrograms.checkout)/Tests/ObservabilityTests/collect_traces.py"
 
         var environment: [String: String] {
             ["OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:\(server.port())/"]
@@ -73,7 +82,7 @@ import Testing
     }
 
     /// A packet of a trade that came after 10 ms, sealed after 15 ms.
-    private func packet(_ ordinal: UInt64 = 1_040) throws -> SealedPacket {
+    func packet(_ ordinal: UInt64 = 1_040) throws -> SealedPacket {
         var builder = PacketBuilder(
             kind: .ticks, partition: Partition(3), source: try #require(SourceName("ibkr")))
         let symbol = builder.register(
@@ -132,7 +141,7 @@ import Testing
     }
 
     @Test(
-        "a slow packet is sent with the gateway's spans, but 20 of them in a second",
+        "a slow packet is sent with the others' spans, but 20 of them in a second",
         .enabled(if: obstacle == nil))
     func slow() throws {
         let collector = try Collector()
@@ -144,8 +153,8 @@ import Testing
         for ordinal in 1...23 as ClosedRange<UInt64> {
             let packet = try packet(ordinal)
             packet.withBytes {
-                // The first one is quick.
-                let end = Self.after(ordinal == 1 ? 65 : 66)
+                // The first one is quick. It came at 10 ms.
+                let end = Self.after(ordinal == 1 ? 60 : 61)
                 traces.read(
                     packet.header, $0,
                     PacketTraces.Reading(
@@ -153,21 +162,82 @@ import Testing
                     stored: Self.after(20))
             }
         }
-        let spans = try collector.spans(60)
+        let spans = try collector.spans(80)
         traces.end()
         #expect(spans["publish"]?.count == 20)
         #expect(
             spans["publish"]?.allSatisfy {
                 $0.at("attributes", "tapeline.computed") == .bool(true)
             } == true)
-        // They stand under the gateway, as its own ones do.
+        // They stand under their services, as those' own ones do.
         func services(_ name: String) -> Set<String?> {
             Set((spans[name] ?? []).map { $0.at("service", "service.name")?.string })
         }
         #expect(services("receive") == ["provider-gateway"])
         #expect(services("publish") == ["provider-gateway"])
+        #expect(services("process") == ["operator-worker"])
         #expect(services("write store") == ["store-writer"])
         #expect(traces.exporter.dropped.limit.value == 2)
+    }
+
+    @Test(
+        "what a worker finds late a writer completes, which learns it from the tape",
+        .enabled(if: obstacle == nil))
+    func late() throws {
+        let collector = try Collector()
+        let settings = collector.environment.merging(["OTEL_TRACES_SAMPLER_ARG": "0"]) { $1 }
+        let packet = try packet()
+        let output = try Self.output(late: packet.header)
+        for name in ["operator-worker", "store-writer"] {
+            let service = try Self.service(name, settings)
+            let traces = try #require(
+                try PacketTraces.begin(service.context, namespace: "md"))
+            let isWorker = name == "operator-worker"
+            let reading = PacketTraces.Reading(
+                isWorker ? .process : .store("store"), from: Self.after(30), to: Self.after(40),
+                isWorker ? .late(1) : nil)
+            packet.withBytes {
+                traces.read(packet.header, $0, reading, stored: Self.after(20))
+            }
+            if !isWorker {
+                output.withBytes {
+                    traces.read(output.header, $0, reading, stored: Self.after(60))
+                }
+            }
+            traces.end()
+        }
+        let spans = try collector.spans(4)
+        let one = try ["receive", "publish", "process", "write store"].map {
+            try #require(spans[$0]?.first)
+        }
+        let ids = one.map { $0["id"]?.string }
+        #expect(one.map { $0["parent"]?.string } == ["", ids[0], ids[1], ids[1]])
+        #expect(Set(one.map { $0["trace"]?.string }).count == 1)
+        #expect(one[2].at("attributes", "tapeline.late")?.int == 1)
+    }
+
+    /// A packet of an operator that lists the first tick of another one as late.
+    private static func output(late header: PacketHeader) throws -> SealedPacket {
+        var builder = PacketBuilder(
+            kind: .bars, partition: header.partition, source: .operator)
+        let symbol = builder.register(
+            SymbolDefinition(
+                symbol: try #require(Symbol("AAPL")), provider: "ibkr", since: .undefined,
+                source: header.source))
+        let series = builder.register(
+            SeriesDefinition(
+                name: try #require(SeriesName("1s")), widthNanoseconds: 1_000_000_000))
+        let trade = Trade(
+            header: TickHeader(symbol: symbol, providerTime: start, receiveTime: after(10)),
+            price: try Price("10"), size: try Quantity("5"))
+        let isIn = builder.append(
+            LateTickRecord(
+                trade, source: header.source, ordinal: header.firstOrdinal, series: series,
+                openTime: start, closeTime: after(1_000), reason: .windowClosed))
+        try #require(isIn)
+        return builder.seal(
+            PacketBuilder.Seal(
+                epoch: 1, firstOrdinal: 1, watermark: start, sendTime: after(35)))
     }
 
     @Test(
@@ -263,6 +333,22 @@ extension TraceCollectionTests {
         #expect(exporter.dropped.full.value == 6)
     }
 
+    @Test("what still waits when a service ends without its collector is counted")
+    func rest() throws {
+        let service = try Self.service("provider-gateway", [:])
+        let exporter = try TraceExporter(
+            TraceSettings(url: "http://127.0.0.1:1/v1/traces", service: "s"), service.context)
+        let span = Span(
+            .receive, of: TraceID(high: 1, low: 2), from: Self.start, to: Self.start)
+        // More than one request has.
+        let traces = TraceExporter.tracesPerRequest + 3
+        for _ in 0..<traces { exporter.send([span, span]) }
+        exporter.close()
+        exporter.run()
+        #expect(exporter.dropped.refused.value == UInt64(2 * traces))
+        #expect(exporter.sent.value == 0)
+    }
+
     @Test("without a collector there is nothing, and what is none is refused with its name")
     func settings() throws {
         let service = try Self.service("provider-gateway", ["MDS_TRACE_SLOW": "2s"])
@@ -278,6 +364,15 @@ extension TraceCollectionTests {
         #expect(settings.service == "mine" && settings.share == 0.25)
         #expect(settings.slowNanoseconds == 1_000_000_000)
         #expect(settings.timeout == .seconds(10) && settings.headers.isEmpty)
+        // The address for traces is taken as it is, and first.
+        let whole = try Self.service(
+            "provider-gateway",
+            [
+                "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318",
+                "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "https://other:443/in/",
+            ])
+        let given = try #require(try TraceSettings(whole.context.configuration))
+        #expect(given.url == "https://other:443/in/")
     }
 
     @Test("attributes are read as OpenTelemetry has them, and those that are set count")
@@ -320,6 +415,8 @@ extension TraceCollectionTests {
         for settings in [
             ["OTEL_EXPORTER_OTLP_ENDPOINT": "http://me:hush@collector:4318"],
             ["OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318/?key=hush"],
+            ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://me:hush@collector:4318/v1/traces"],
+            ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://collector:4318/in?key=hush"],
             [
                 "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318",
                 "OTEL_EXPORTER_OTLP_HEADERS": "hush",

@@ -1,18 +1,20 @@
 """A collector of OpenTelemetry: reads requests of OTLP over HTTP with the messages of opentelemetry-proto.
 
-collect_traces.py STATUS[:SECONDS]...: prints {"port": ...}. The first requests get these statuses, with SECONDS as
-Retry-After, later ones 200. GET returns all spans that got 200 as JSON, with the attributes of their resource, and
-all statuses so far, with their times.
+collect_traces.py [--tls CERTIFICATE KEY] STATUS[:SECONDS]...: prints {"port": ...}. The first requests get these
+statuses, with SECONDS as Retry-After, later ones 200. GET returns all spans that got 200 as JSON, with the attributes
+of their resource, and all statuses so far, with their times.
 """
 
 import http.server
 import json
+import ssl
 import sys
 import time
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-STATUSES = [word.partition(":")[::2] for word in sys.argv[1:]]
+TLS = sys.argv[2:4] if sys.argv[1:2] == ["--tls"] else []
+STATUSES = [word.partition(":")[::2] for word in sys.argv[1 + len(TLS) + bool(TLS):]]
 SEEN = {"spans": [], "statuses": [], "times": [], "headers": []}
 
 
@@ -63,5 +65,9 @@ class Collector(http.server.BaseHTTPRequestHandler):
 
 
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Collector)
+if TLS:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*TLS)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
 print(json.dumps({"port": server.server_port}), flush=True)
 server.serve_forever()

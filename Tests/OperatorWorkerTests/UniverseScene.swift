@@ -48,6 +48,16 @@ struct UniverseScene {
         return GraphDefinition.simple(try BarSeriesSet(["1s"])).measuring(rule)
     }
 
+    /// The same with a scan that lists each symbol with a price.
+    static func scanning() throws -> GraphDefinition {
+        try graph().scanning(
+            ScanRule(
+                series: try #require(SeriesName("1s")),
+                condition: TickExpression(
+                    text: "close > 0", instructions: [.field(.close), .number(0), .greater]),
+                numbers: [.close]))
+    }
+
     /// Adds one trade of each symbol in that second of a day, at random prices.
     mutating func trade(_ second: Int64, ofDay day: Int64, _ random: inout SeededRandom) throws {
         let time = Timestamp(

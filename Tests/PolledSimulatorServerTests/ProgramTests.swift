@@ -9,9 +9,8 @@ struct ProgramTests {
     func serves() throws {
         let simulator = try SimulatorProcess(
             ["--start", "2026-03-04T12:00:00Z", "--speed", "10"], program: Self.name)
-        let asking = try PlainConnection(port: simulator.port)
-        try asking.send(Array("GET /fng/ HTTP/1.1\r\nConnection: close\r\n\r\n".utf8))
-        let answer = String(decoding: try asking.receive { _ in false }, as: UTF8.self)
+        let answer = try PlainConnection.answer(
+            to: "GET /fng/ HTTP/1.1\r\nConnection: close\r\n\r\n", port: simulator.port)
         #expect(answer.contains("\"timestamp\":\"1772582400\""))
         #expect(try simulator.command("status") == "ok: 0 connections, 0 streams")
         #expect(try simulator.command("quit") == "ok")

@@ -31,9 +31,7 @@ struct BinanceTests {
         }
 
         var shown: String {
-            var json = JSONWriter(capacity: 4_096)
-            json.object { gateway.report.write(into: &$0) }
-            return json.text
+            JSONWriter.made(capacity: 4_096) { gateway.report.write(into: &$0) }.text
         }
 
         func tell(_ command: String) throws {

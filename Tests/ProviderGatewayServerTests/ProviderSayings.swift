@@ -39,9 +39,7 @@ struct ProviderSayings {
             registry: InstrumentRegistry([instrument]), instruments: [0])
         let channel = ProviderChannel()
         func page() -> String {
-            var json = JSONWriter(capacity: 1_024)
-            json.object { source.write(into: &$0) }
-            return json.text
+            JSONWriter.made(capacity: 1_024) { source.write(into: &$0) }.text
         }
         let before = page()
         #expect(before.contains("stopped"))

@@ -25,9 +25,7 @@ struct ShownLimitsTests {
     }
 
     private func page(_ shown: ShownLimits) -> String {
-        var json = JSONWriter()
-        json.object { shown.write(into: &$0) }
-        return json.text
+        JSONWriter.made { shown.write(into: &$0) }.text
     }
 
     @Test("the page has each limit, with a time of the calendar")

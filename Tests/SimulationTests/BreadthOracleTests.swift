@@ -7,12 +7,13 @@ import StreamCore
 import TapeCodec
 import Testing
 
-/// Breadth over two or three partitions, whose packets come in any order, compared with a separate
-/// calculation over their last bars. To run one world: `TAPELINE_SEED=7`.
+/// Breadth and a scan over two or three partitions, whose packets come in any order, compared with
+/// separate calculations over their last bars. To run one world: `TAPELINE_SEED=7`.
 @Suite("Breadth and the oracle") struct BreadthOracleTests {
     @Test("the last values of all windows are what the oracle says of the last bars")
     func breadth() throws {
         var (windows, warmed, withdrawn, leftOut) = (0, 0, 0, 0)
+        var (listed, beyond, left) = (0, 0, 0)
         let seeds = Seeds(fixed: 1...60).all()
         for seed in seeds {
             var world = try BreadthWorld(seed: seed)
@@ -32,6 +33,13 @@ import Testing
                 Issue.record("TAPELINE_SEED=\(seed): \(key) should not be there")
                 return
             }
+            if let problem = world.scanProblem {
+                Issue.record("TAPELINE_SEED=\(seed): \(problem)")
+                return
+            }
+            listed += world.scanned.count
+            beyond += world.scanned.filter { $0.key.number == "left_out" && $0.value > 0 }.count
+            left += world.symbolsLeft
             windows += expected.count
             withdrawn += world.withdrawn
             warmed += expected.values.filter { $0.symbols > 1 }.count
@@ -40,6 +48,9 @@ import Testing
         #expect(windows >= Seeds.least(1_000))
         #expect(warmed >= Seeds.least(100))
         #expect(withdrawn >= Seeds.least(20))
+        #expect(listed >= Seeds.least(1_000))
+        #expect(beyond >= Seeds.least(100))
+        #expect(left >= Seeds.least(20))
     }
 }
 
@@ -61,6 +72,9 @@ private struct BreadthWorld {
     private var random: SeededRandom
     private let definition: GraphDefinition
     private let rule: BreadthRule
+    private let scan: ScanRule
+    /// The index of the scan's condition in `OracleScan.conditions`.
+    private let condition: Int
     private let calendar: SessionCalendar
     private let partitions: Int
     private var universe: UniverseMachine
@@ -69,6 +83,10 @@ private struct BreadthWorld {
     private var bars: [BarKey: Bar] = [:]
     private var told: [SourceSymbol: [Int32: OracleBreadth.Day]] = [:]
     private(set) var found: [BreadthPlace: OracleBreadth.Number] = [:]
+    /// The last values of the scan, without those of symbols that left.
+    private(set) var scanned: [OracleScan.Place: Int128] = [:]
+    /// How often a symbol left the list of a window.
+    private(set) var symbolsLeft = 0
     /// True if a source began when its partition had already come farther. Then it depends on the
     /// progress of the other partitions whether its first bars still count in a window. The oracle
     /// cannot know that, because it sees only the last bars.
@@ -87,8 +105,9 @@ private struct BreadthWorld {
         rule = BreadthRule(
             series: series.name, universe: [], measures: Self.measures,
             warmsUp: Bool.random(using: &random))
+        (scan, condition) = Self.scan(of: series.name, seed: seed)
         var graph = GraphDefinition.simple(try BarSeriesSet([series]))
-            .measuring(rule, calendar: calendar.name)
+            .measuring(rule, calendar: calendar.name).scanning(scan)
         graph.calendars = [calendar]
         // The market ends after a long silence. Sources that were not waited for then would have
         // their bars behind time. `BreadthSourcesOracleTests` has silent sources.
@@ -96,6 +115,19 @@ private struct BreadthWorld {
         definition = graph
         universe = UniverseMachine(
             try #require(UniverseProgram(graph, partitions: partitions)))
+    }
+
+    /// Its choices have random numbers of their own, so that it does not decide the rest.
+    private static func scan(of series: SeriesName, seed: UInt64) -> (ScanRule, Int) {
+        var random = SeededRandom(seed: seed ^ 0x5ca1_ab1e)
+        let condition = Int.random(in: OracleScan.conditions.indices, using: &random)
+        let numbers = ScanRule.fields.filter { _ in Bool.random(using: &random) }
+        let rule = ScanRule(
+            series: series, condition: OracleScan.conditions[condition].expression,
+            numbers: numbers.isEmpty ? [.close] : numbers,
+            rank: ScanRule.fields.randomElement(using: &random) ?? .volume,
+            most: Int.random(in: 1...3, using: &random))
+        return (rule, condition)
     }
 
     /// Returns days of half a minute, after some complete days that a provider reports.
@@ -131,6 +163,8 @@ private struct BreadthWorld {
                 #expect(isSame)
             }
         }
+        for value in values where value.name.hasPrefix("found.") { keep(value) }
+        values.removeAll { $0.name.hasPrefix("found.") }
         for value in values where !value.name.hasSuffix(".symbols") {
             found[Self.place(value)] = OracleBreadth.Number(value: value.value, symbols: 0)
         }
@@ -139,6 +173,16 @@ private struct BreadthWorld {
             place.name.removeLast(".symbols".count)
             found[place]?.symbols = Int(value.value / 1_000_000_000)
         }
+    }
+
+    /// Keeps a value of the scan.
+    private mutating func keep(_ value: IndicatorValue) {
+        let place = OracleScan.Place(
+            String(value.name.dropFirst("found.".count)),
+            universe.symbol(at: value.header.symbol), value.periodStart)
+        let isGone = value.value == IndicatorValue.undefined
+        symbolsLeft += isGone ? 1 : 0
+        scanned[place] = isGone ? nil : value.value
     }
 
     private static func place(_ value: IndicatorValue) -> BreadthPlace {
@@ -240,6 +284,17 @@ private struct BreadthWorld {
     }
 
     // MARK: the oracle
+
+    /// What is wrong with the scan; `nil` when nothing is.
+    var scanProblem: String? {
+        let expected = OracleScan(scan, condition: condition, bars: bars).numbers
+        for place in Set(expected.keys).union(scanned.keys)
+        where expected[place] != scanned[place] {
+            return "\(place) expected \(expected[place] as Any), "
+                + "found \(scanned[place] as Any)"
+        }
+        return nil
+    }
 
     var expected: [BreadthPlace: OracleBreadth.Number] {
         let oracle = OracleBreadth(rule, calendar, bars: bars, told: told)

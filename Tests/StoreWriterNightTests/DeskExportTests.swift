@@ -20,6 +20,13 @@ struct DeskExportTests {
         try desk.expectPassed(["nautilus", url], with: "engines")
     }
 
+    @Test("the nightly job of the samples runs as a flow of Prefect")
+    func flow() throws {
+        let url = try DeskPackageTests.database("desk_flow", ["data_page.sql", "desk/depth.sql"])
+        try desk.expectPassed(
+            ["nightly", url, "--flow"], with: "prefect", script: "desk_follow.py")
+    }
+
     @Test("the notebook runs over the recording in the wheel, and the package keeps strict types")
     func notebook() throws {
         try desk.expectPassed([], with: "notebook", script: "desk_notebook.py")

@@ -261,8 +261,7 @@ struct ApartBookTests {
         let tables = SinkName.allCases.filter { $0 != .quotes }
         let narrow = ["STORE_TABLES": tables.map(\.rawValue).joined(separator: ",")]
         let first = try scene.bench.start(narrow)
-        try scene.publish(packets: 2)
-        try scene.expectGaps()
+        try scene.storeGaps(packets: 2)
         try scene.leave(packets: 2)
         try scene.expectGaps()
         try first.stop()
@@ -274,15 +273,13 @@ struct ApartBookTests {
         try wide.stop()
         try scene.mend("trade_rows")
         let back = try scene.bench.start(narrow)
-        try scene.publish(packets: 1)
-        try scene.expectGaps()
+        try scene.storeGaps(packets: 1)
         try scene.expectApart("")
         let quotes = "SELECT count(*) > 0 FROM quotes"
         try scene.database.expect(quotes, "f")
         try back.stop()
         let again = try scene.bench.start()
-        try scene.publish(packets: 1)
-        try scene.expectGaps()
+        try scene.storeGaps(packets: 1)
         try scene.database.expect(quotes, "t")
         try scene.bench.stopAndAudit(again)
         try Audit.expect(

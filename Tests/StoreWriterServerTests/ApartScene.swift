@@ -59,6 +59,12 @@ final class ApartScene {
         ordinals += packets * (Self.count + 1)
     }
 
+    /// Publishes packets, whose gaps are stored.
+    func storeGaps(packets: Int, _ location: SourceLocation = #_sourceLocation) throws {
+        try publish(packets: packets)
+        try expectGaps(location)
+    }
+
     /// Leaves ordinals out on each partition, before the next packet.
     func skip(_ ordinals: UInt64) {
         for index in sources.indices { sources[index].skip = ordinals }

@@ -34,6 +34,8 @@ extension DeskPackageTests {
         let url =
             "postgresql://\(database.migrator):\(password)@127.0.0.1:\(database.server.port)"
             + "/\(database.name)?options=-csearch_path%3Dmine"
+            // A person's database may have another level than PostgreSQL's own.
+            + "%20-cdefault_transaction_isolation%3Drepeatable%5C%20read"
         let kills = Int(ProcessInfo.processInfo.environment["FOLLOW_KILLS"] ?? "") ?? 12
         let market = try FollowedMarket(tape, packets: 125 * kills)
         let folder = try TemporaryFolder("follow")

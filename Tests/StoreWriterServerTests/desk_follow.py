@@ -4,13 +4,14 @@
     desk_follow.py server FILE KILLS    FILE has packets, which this puts onto the tape of NATS_URL while three copies
                                         are killed and paused; the namespace followtorn has a hole, a gap, and bars
     desk_follow.py copy                 one copy
-    desk_follow.py nightly URL          the nightly job of the samples, on the database of data_page.sql
+    desk_follow.py nightly URL [--flow] the nightly job of the samples, on the database of data_page.sql
 
 FOLLOW_DATABASE is the URL of the person's own database. DESK_PACKAGE names the folder in which the wheel is installed
 (desk/install.py), DESK_SITE an empty one."""
 
 import collections
 import itertools
+import json
 import os
 import pathlib
 import random
@@ -85,8 +86,10 @@ def server(path, kills):
         mistakes()
         holes()
         bodies(database)
+        taken_back(database)
         bars()
         other_tape(database)
+        purged()
 
 
 def started():
@@ -168,14 +171,19 @@ def model(database, count):
           .fetchone(), (count, 4, 1.0, 1.0))
 
 
-def nightly(url):
-    """The nightly job exports a session, once, and refuses one with holes."""
+def nightly(url, *flow):
+    """The nightly job exports a session, once, and refuses one with holes, also as a flow of Prefect."""
     place = pathlib.Path(os.environ["DESK_SITE"]) / "night"
+    settings = {"HOME": str(place.parent / "prefect"), "SERVER_ANALYTICS_ENABLED": "false",
+                "SERVER_EPHEMERAL_ENABLED": "true", "SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "600"}
 
     def run(*symbols):
         job = sample("nightly_export.py", place, *symbols, "--day", "2026-03-02", "--hours", "14:31", "15:29", "--tz",
-                     "UTC", TAPELINE_URL=url)
+                     "UTC", *flow, TAPELINE_URL=url, DO_NOT_TRACK="1",
+                     **{f"PREFECT_{name}": one for name, one in settings.items()})
         output, errors = job.communicate()
+        state = "Failed" if job.returncode else "Completed"
+        equal(f"Finished in state {state}(" in errors, bool(flow), errors)
         return job.returncode, output, errors
 
     refused = run("AAPL", "MSFT")
@@ -343,6 +351,32 @@ def bodies(database):
                 raise AssertionError(batch)
 
 
+def taken_back(database):
+    """A batch comes again when another copy gets its part within the body, or the database ends the session."""
+    import psycopg
+
+    found = []
+    # The level at which the statement that moves the position would be refused.
+    equal(database.execute("SHOW default_transaction_isolation").fetchone(), ("repeatable read",))
+    with torn("back") as reading:
+        for batch in reading:
+            batch.execute("INSERT INTO taken VALUES ('back', 0, 0)")
+            found.append(batch.rows["trades"]["ordinal"])
+            if len(found) == 2:
+                break
+            database.execute("UPDATE tapeline_followed SET epoch = epoch + 1 WHERE follower = 'back'")
+        for batch in reading:
+            found.append(batch.rows["trades"]["ordinal"])
+            if len(found) == 4:
+                break
+            try:
+                batch.execute("INSERT INTO taken SELECT 'back', 0, 0 WHERE pg_terminate_backend(pg_backend_pid())")
+            except psycopg.OperationalError:
+                continue
+    equal(found, [[1, 2, 3]] * 4)
+    equal(database.execute("SELECT count(*) FROM taken WHERE source = 'back'").fetchone(), (0,))
+
+
 def bars():
     """Versions of bars carry their revision, and one that is not whole is a hole."""
     import tapeline
@@ -375,6 +409,36 @@ def other_tape(database):
     with torn("bodies") as reading:
         with raises(tapeline.DamagedTape, "which was made again"):
             soon(lambda: nothing(reading))
+
+
+def purged():
+    """What is purged after a follower has begun is a hole, and what was purged before is none."""
+    import tapeline
+    from tapeline.core_nats import CoreNats
+    from tapeline.transport import TapeAddress
+
+    link = CoreNats(TapeAddress(os.environ["NATS_URL"]), "nothing.is.said.here")
+
+    def purge(sequence):
+        told = link.request("$JS.API.STREAM.PURGE.FOLLOWTORN_TICKS_0", json.dumps({"seq": sequence}).encode())
+        check(told.get("success"), told)
+
+    def read(reading):
+        for batch in reading:
+            return batch.rows["trades"]["ordinal"]
+
+    purge(2)
+    with torn("purged"):
+        pass
+    purge(4)
+    with torn("purged") as reading:
+        with raises(tapeline.TapeHole, "ordinals 11 to 15 of partition 0"):
+            read(reading)
+        accept(reading)
+        equal(read(reading), [16, 17])
+    with torn("late") as reading:
+        equal(read(reading), [16, 17])
+    link.close()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
 import Membership
+import Primitives
 import Testing
 
 @testable import TapeKeeping

@@ -36,7 +36,7 @@ struct SpanMessageTests {
         #expect(SpanMessage.bytes([span], of: resource) == wanted.flatMap { $0 })
     }
 
-    @Test("what was computed in the gateway's place stands under its service")
+    @Test("what was computed in the place of a service stands under its name")
     func computed() {
         let time = Timestamp(nanoseconds: 1)
         let span = Span(.publish, of: TraceID(high: 1, low: 2), from: time, to: time)
@@ -50,8 +50,9 @@ struct SpanMessageTests {
             }
         }
         #expect(services([span]) == [true, false])
-        #expect(services([span.computed()]) == [false, true])
-        #expect(services([span, span.computed()]) == [true, true])
+        let computed = span.computed(in: .process)
+        #expect(services([computed]) == [false, true])
+        #expect(services([span, computed]) == [true, true])
     }
 
     @Test("a span has its parent after its own id")

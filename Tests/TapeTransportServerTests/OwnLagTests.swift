@@ -75,9 +75,7 @@ import Testing
         let lag = OwnLag(owner.client, group: "store", heads: heads)
         let page = { owner.page }
         func scale() throws -> String {
-            var json = JSONWriter(capacity: 64)
-            json.object { lag.write(into: &$0) }
-            return json.text
+            JSONWriter.made(capacity: 64) { lag.write(into: &$0) }.text
         }
         let shares = [
             OwnLag.Share(partition: "1", positions: [try position(1, 90)]),

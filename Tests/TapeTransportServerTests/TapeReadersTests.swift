@@ -33,8 +33,7 @@ import Testing
 
     @Test("a thread that is busy for longer than a server may be silent doubts neither side of it")
     func busyThread() throws {
-        let tape = try TapeServer()
-        let rig = try tape.openRig(lanes: 2)
+        let rig = try TapeServer().openRig(lanes: 2)
         #expect(rig.run { rig.publisher.isReady(lane: 1) && rig.readers.isReading(1) })
         rig.pass(1)
         // Blocks in the middle of one reader's packet, for longer than the other reader's limit of
@@ -116,8 +115,7 @@ import Testing
         "held, what comes meanwhile is bounded by the open pulls, also for large packets",
         arguments: [ReaderLane.pullBytes, 160 * 1_024])
     func holdIsBounded(pullBytes: Int) throws {
-        let tape = try TapeServer()
-        let rig = try tape.openRig(pullBytes: pullBytes)
+        let rig = try TapeServer().openRig(pullBytes: pullBytes)
         rig.addReader(0)
         rig.readers.open(1, at: nil)
         #expect(rig.run { rig.readers.isReading(0) && rig.readers.isReading(1) })

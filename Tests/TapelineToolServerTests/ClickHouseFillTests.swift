@@ -16,74 +16,14 @@ import Testing
     "tapeline store fill of a store of ClickHouse",
     .enabled(if: PythonServer.obstacle(of: "clickhouse") == nil))
 struct ClickHouseFillTests {
-    private struct Scene {
-        let first: AcceptBench
-        let second: AcceptBench
-        let folder: TemporaryFolder
-        let front: PythonServer
-        var source: TestSource
-
-        init(_ name: String) throws {
-            first = try AcceptBench("fill_\(name)")
-            second = try AcceptBench("fill_\(name)_b", beside: first)
-            folder = try TemporaryFolder("clickhouse")
-            front = try PythonServer(
-                "\(ServerPrograms.checkout)/Tests/StoreWriterServerTests/ClickHouse/"
-                    + "clickhouse_front.py", [folder.path], of: "clickhouse")
-            source = try first.source(0)
-            let service = try TestService(
-                StoreWriter.Main.description, first.environment.merging(own) { $1 },
-                arguments: ["migrate"])
-            #expect(try StoreWriter.Main.run(service.context) == .success)
-        }
-
-        var own: [String: String] {
-            [
-                "STORE_NAME": "store-b", "STORE_KIND": "clickhouse",
-                "CLICKHOUSE_URL": "http://127.0.0.1:\(front.port())",
-            ]
-        }
-
-        /// That of `tapeline store fill store-b --from store`.
-        var environment: [String: String] {
-            let database = first.environment.filter { $0.key.hasPrefix("POSTGRES_") }
-            return first.tape.environment.merging(own) { $1 }.merging(
-                database.map { ("FROM_\($0.key)", $0.value) }
-            ) { $1 }
-        }
-
-        func rows(_ sql: String) throws -> [String] {
-            let settings = ClickHouseClient.Settings(
-                url: own["CLICKHOUSE_URL"] ?? "", user: "default", password: nil,
-                database: "market_data")
-            var answer = try ClickHouseClient(settings) { _ in }.ask(sql)
-            var rows: [String] = []
-            while !answer.isOver { rows.append(try answer.text()) }
-            return rows
-        }
-
-        /// Rows, ordinals, the first and the last one, and how many rows differ in what all of
-        /// them have in common.
-        func shown() throws -> String {
-            try rows(
-                """
-                SELECT concat(toString(count()), ' ', toString(uniqExact(ordinal)), ' ',
-                    toString(min(ordinal)), ' ', toString(max(ordinal)), ' ',
-                    toString(uniqExact((symbol, price, size, exchange, conditions, action, flags,
-                        time_resolution, provider, of_source, provider_id, source, partition))))
-                FROM trades
-                """
-            ).first ?? ""
-        }
-
-        func expect(_ wanted: String, _ location: SourceLocation = #_sourceLocation) throws {
-            try first.expect(wanted, location) { try shown() }
-        }
+    private func scene(_ name: String) throws -> ServerFillScene {
+        try ServerFillScene(
+            name, "store-b", kind: "clickhouse", front: "clickhouse_front.py", of: "clickhouse")
     }
 
     @Test("a hole is filled with the same rows, once, and the audit knows of it")
     func hole() throws {
-        var scene = try Scene("ch")
+        var scene = try scene("ch")
         let writer = try scene.first.startWriter()
         try AcceptBench.publish(&scene.source, packets: 10)
         let before = try scene.second.startWriter(scene.own)
@@ -91,8 +31,7 @@ struct ClickHouseFillTests {
         #expect(try before.stop() == .success)
         try AcceptBench.publish(&scene.source, packets: 10)
         try scene.first.expectRows(0, "1-100")
-        let names = scene.first.tape.names
-        try FillTests.purge(scene.first, names.tickStream(0), names.ticks(Partition(0)))
+        try scene.purge()
         try AcceptBench.publish(&scene.source, packets: 1)
         let after = try scene.second.startWriter(scene.own)
         try scene.expect("60 60 1 105 1")
@@ -127,27 +66,20 @@ struct ClickHouseFillTests {
         try AcceptBench.publish(&scene.source, packets: 1)
         try scene.expect("110 110 1 110 1")
         #expect(try after.stop() == .success && writer.stop() == .success)
-        let audit = try TestService(
-            StoreWriter.Main.description, scene.first.environment.merging(scene.own) { $1 },
-            arguments: ["audit"])
-        #expect(try StoreWriter.Main.run(audit.context) == .success, "\(audit.log.text)")
         // Rows of a table that was switched off count, too.
-        var fewer = scene.own
-        fewer["STORE_TABLES"] = "quotes"
-        let later = try TestService(
-            StoreWriter.Main.description, scene.first.environment.merging(fewer) { $1 },
-            arguments: ["audit"])
-        #expect(try StoreWriter.Main.run(later.context) == .success, "\(later.log.text)")
+        for changes: [String: String] in [[:], ["STORE_TABLES": "quotes"]] {
+            let audit = try scene.command("audit", changes)
+            #expect(audit.code == .success, "\(audit.said)")
+        }
     }
 
     @Test("a beginning is filled")
     func beginning() throws {
-        var scene = try Scene("chbegin")
+        var scene = try scene("chbegin")
         let writer = try scene.first.startWriter()
         try AcceptBench.publish(&scene.source, packets: 10)
         try scene.first.expectRows(0, "1-50")
-        let names = scene.first.tape.names
-        try FillTests.purge(scene.first, names.tickStream(0), names.ticks(Partition(0)))
+        try scene.purge()
         let own = try scene.second.startWriter(scene.own)
         try AcceptBench.publish(&scene.source, packets: 1)
         try scene.expect("10 10 46 55 1")
@@ -160,7 +92,7 @@ struct ClickHouseFillTests {
 
     @Test("what cannot be filled is refused in one line")
     func refused() throws {
-        let scene = try Scene("chrefuse")
+        let scene = try scene("chrefuse")
         var environment = scene.first.environment
         environment["FROM_STORE_KIND"] = "clickhouse"
         environment["FROM_CLICKHOUSE_URL"] = scene.own["CLICKHOUSE_URL"]
@@ -177,5 +109,36 @@ struct ClickHouseFillTests {
         }
         #expect(other.contains("store-b is a store of ClickHouse"), "\(other)")
         #expect([back, empty, other].allSatisfy { !$0.contains("\n") })
+    }
+}
+
+extension ServerFillScene {
+    fileprivate func rows(_ sql: String) throws -> [String] {
+        let settings = ClickHouseClient.Settings(
+            url: own["CLICKHOUSE_URL"] ?? "", user: "default", password: nil,
+            database: "market_data")
+        var answer = try ClickHouseClient(settings) { _ in }.ask(sql)
+        var rows: [String] = []
+        while !answer.isOver { rows.append(try answer.text()) }
+        return rows
+    }
+
+    /// Rows, ordinals, the first and the last one, and how many rows differ in what all of
+    /// them have in common.
+    fileprivate func shown() throws -> String {
+        try rows(
+            """
+            SELECT concat(toString(count()), ' ', toString(uniqExact(ordinal)), ' ',
+                toString(min(ordinal)), ' ', toString(max(ordinal)), ' ',
+                toString(uniqExact((symbol, price, size, exchange, conditions, action, flags,
+                    time_resolution, provider, of_source, provider_id, source, partition))))
+            FROM trades
+            """
+        ).first ?? ""
+    }
+
+    fileprivate func expect(_ wanted: String, _ location: SourceLocation = #_sourceLocation) throws
+    {
+        try first.expect(wanted, location) { try shown() }
     }
 }

@@ -71,6 +71,10 @@ struct GroupsTests {
         let said = try runGroups(bench, ["register", "features", "--needed", "no"]).output
         #expect(said.contains("stay on the tape while there is room"))
         #expect(said.contains("the user consumer-features of NATS"))
+        _ = try runGroups(bench, ["register", "other", "--needed", "no"])
+        #expect(
+            try runGroups(bench, ["remove", "other", "--yes"]).output
+                .contains("its user consumer-other of NATS stays where NATS has it"))
         func isNeeded() throws -> Bool? {
             let json = try JSONValue.parse(try runGroups(bench, ["list", "--json"]).output)
             return json["groups"]?.array?.first?["needed"]?.bool
@@ -88,22 +92,20 @@ struct GroupsTests {
         }
     }
 
-    @Test("a running stack makes the user of a group that follows the tape, and keeps it")
+    @Test("a running stack makes the user of a group that follows the tape, keeps and removes it")
     func userOfStack() throws {
         let test = try StackUnderTest()
         #expect(try test.up("--servers-only") == .success)
-        let command = try GroupsCommand.parse(["register", "features", "--needed", "no"])
-        func register() throws -> ExitCode {
-            try GroupsRun(command: command, terminal: test.stack.terminal)
+        func run(_ words: [String]) throws -> ExitCode {
+            try GroupsRun(command: GroupsCommand.parse(words), terminal: test.stack.terminal)
                 .run(Deployment(test.stack, [:]))
         }
-        func isTaken() throws -> Bool {
-            let file = test.home.secret("nats-consumer-features")
+        func isTaken(_ password: String) throws -> Bool {
             var configuration = NatsConfiguration(
                 urls: ["nats://\(StackPlan.loopback):\(try StackPorts.present(test.home)[.nats])"],
                 clientName: "test")
             configuration.user = "consumer-features"
-            configuration.password = try StackSecrets.open(file)
+            configuration.password = password
             do throws(NatsError) {
                 try NatsConnection(configuration) { _ in }.close()
                 return true
@@ -111,14 +113,28 @@ struct GroupsTests {
                 return false
             }
         }
+        let file = test.home.secret("nats-consumer-features")
+        var password = ""
         // The second one finds all of it.
         for _ in 0..<2 {
-            #expect(try register() == .success)
-            #expect(try eventually { try isTaken() })
+            #expect(try run(["register", "features", "--needed", "no"]) == .success)
+            password = String(decoding: try #require(try FileSystem.read(file)), as: UTF8.self)
+            #expect(try eventually { try isTaken(password) })
         }
         #expect(try test.stack.down() == .success)
         #expect(try test.up("--servers-only") == .success)
-        #expect(try isTaken())
+        #expect(try isTaken(password))
+        #expect(try run(["remove", "features", "--yes"]) == .success)
+        #expect(!FileSystem.exists(file))
+        #expect(try eventually { try !isTaken(password) })
+        // It does not come back, and neither group nor user is in the way of the next one.
+        #expect(try test.stack.down() == .success)
+        #expect(try test.up("--servers-only") == .success)
+        #expect(try !isTaken(password))
+        #expect(try run(["register", "features", "--needed", "no"]) == .success)
+        let other = String(decoding: try #require(try FileSystem.read(file)), as: UTF8.self)
+        #expect(other != password)
+        #expect(try eventually { try isTaken(other) })
     }
 
     @Test("without consent nothing is removed")

@@ -397,8 +397,9 @@ import Testing
             FROM unnest('{indicators,provider_bars,news,options,fundamentals}'::text[]) AS t;
             INSERT INTO indicators (ts, event_time_ns, symbol, name, value, of_source, period_end,
                 \(tail))
-            VALUES ('2026-03-02 14:30+00', 7, 'AAPL', 'mean', 1.5, 'f', '2026-03-02 14:31+00',
-                0, '2026-03-02 14:30:01+00', 0, 'operator', 0, 1, 1);
+            SELECT '2026-03-02 14:30+00', 7, symbol, name, 1.5, 'f', '2026-03-02 14:31+00',
+                0, '2026-03-02 14:30:01+00', 0, 'operator', 0, 1, ordinal
+            FROM (VALUES ('AAPL', 'mean', 1), ('VALUED', 'range', 2)) AS t (symbol, name, ordinal);
             INSERT INTO provider_bars (ts, event_time_ns, symbol, made_of, \(tail))
             VALUES ('2026-03-02 14:30+00', 7, 'AAPL', 'trades', \(of), 2);
             INSERT INTO news (ts, event_time_ns, kind, body, \(tail))
@@ -411,11 +412,12 @@ import Testing
             INSERT INTO stored_stretches (input, partition, source, first_ordinal, last_ordinal,
                 taken_from, starts, delays_us, apart_ms)
             VALUES ('ticks', 0, 's', 2, 5, '2026-03-02 14:30:02+00', '{0}', '{0}', '{0}'),
-                ('bars', 0, 'operator', 1, 1, '2026-03-02 14:30:02+00', '{0}', '{0}', '{0}')
+                ('bars', 0, 'operator', 1, 2, '2026-03-02 14:30:02+00', '{0}', '{0}', '{0}')
             """, database: scene.database)
         let tick = "2026-03-02 14:30:00+00,7,"
         for (words, begin, known) in [
-            (["indicators", "--source", "f"], "\(tick)AAPL,mean,", "14:31:00+00"),
+            (["indicators", "AAPL", "--source", "f"], "\(tick)AAPL,mean,", "14:31:00+00"),
+            (["indicators", "VALUED"], "\(tick)VALUED,range,", "14:31:00+00"),
             (["provider-bars", "AAPL"], "\(tick)AAPL,trades,", "14:30:02+00"),
             (["news"], "\(tick),bulletin,,,\"a, \"\"b\"\"\",", "14:30:02+00"),
             (["options", "OPT"], "\(tick)OPT,bid,prices,", "14:30:02+00"),
@@ -427,6 +429,8 @@ import Testing
             #expect(lines.last?.hasPrefix(begin) == true, "\(told)")
             #expect(lines.last?.hasSuffix(",2026-03-02 \(known)") == true, "\(told)")
         }
+        scene.expectRefusal(
+            ["export", "indicators", "VALUE", "--from", "2026-03-02"], "nothing of VALUE is")
         let none = ["export", "indicators", "--source", "operator", "--from", "2026-03-02"]
         #expect(try scene.tell(none).split(separator: "\r\n").count == 1)
     }

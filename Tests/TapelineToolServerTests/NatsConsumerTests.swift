@@ -48,8 +48,7 @@ struct NatsConsumerTests {
 
     @Test("it reads each stream of the tape by a consumer of its own, with any filter")
     func reads() throws {
-        let folder = try TemporaryFolder()
-        let shipped = try ShippedNats(folder)
+        let shipped = try ShippedNats()
         try Self.fill(shipped)
         for stream in Self.tape {
             let filter = Self.subject(of: stream)
@@ -72,8 +71,7 @@ struct NatsConsumerTests {
 
     @Test("a consumer on the tape ends by itself, also one that is made to stay")
     func bounded() throws {
-        let folder = try TemporaryFolder()
-        let shipped = try ShippedNats(folder)
+        let shipped = try ShippedNats()
         #expect(try Said(["setup"], shipped.environment("tool")).code == .success)
         for stream in Self.tape {
             let client = try shipped.client("consumer")
@@ -96,8 +94,7 @@ struct NatsConsumerTests {
 
     @Test("the server answers, and delivers, wherever a request says: rights do not bind it")
     func unboundAnswers() throws {
-        let folder = try TemporaryFolder()
-        let shipped = try ShippedNats(folder)
+        let shipped = try ShippedNats()
         try Self.fill(shipped)
         // docs/security.md says so of every user. A server that refuses it is reported here.
         for user in ["consumer", "writer"] {
@@ -116,8 +113,7 @@ struct NatsConsumerTests {
 
     @Test("it hears what is published live, and nothing else")
     func hears() throws {
-        let folder = try TemporaryFolder()
-        let shipped = try ShippedNats(folder)
+        let shipped = try ShippedNats()
         for subject in ["md.live", "acme.live"] {
             let client = try shipped.client("consumer", inbox: subject)
             try client.settle()
@@ -208,8 +204,7 @@ struct NatsConsumerTests {
 
     @Test("it publishes nothing, changes nothing, and asks nothing but for its own consumers")
     func refused() throws {
-        let folder = try TemporaryFolder()
-        let shipped = try ShippedNats(folder)
+        let shipped = try ShippedNats()
         try Self.fill(shipped)
         for subject in Self.refused {
             let answer = try shipped.client("consumer").request(subject, "{}")

@@ -157,8 +157,7 @@ struct NatsPeopleTests {
 
     @Test("a pull goes on after the server's signs of life, and after many messages")
     func pulls() throws {
-        let folder = try TemporaryFolder()
-        let shipped = try ShippedNats(folder)
+        let shipped = try ShippedNats()
         try NatsConsumerTests.fill(shipped)
         let client = try shipped.client("consumer")
         let made = try client.request(
@@ -183,8 +182,7 @@ struct NatsPeopleTests {
 
     @Test("256 connections of a person's program leave the gateway its own")
     func connections() throws {
-        let folder = try TemporaryFolder()
-        let shipped = try ShippedNats(folder)
+        let shipped = try ShippedNats()
         try NatsConsumerTests.fill(shipped)
         let clients = try (0..<256).map { _ in
             try shipped.client("consumer", lines: "PING\r\n")
@@ -200,8 +198,7 @@ struct NatsPeopleTests {
 
     @Test("its subscriptions and payloads are limited, those of services are not")
     func limits() throws {
-        let folder = try TemporaryFolder()
-        let shipped = try ShippedNats(folder)
+        let shipped = try ShippedNats()
         // The inbox of the client is one of them.
         func subscribed(_ user: String, _ count: Int) throws -> String {
             let lines = (0..<count).map { "SUB _INBOX_\(user).\($0) \($0 + 2)\r\n" }
@@ -224,8 +221,7 @@ struct NatsPeopleTests {
 
     @Test("a mirror has each packet of the tape, and keeps what the tape has purged")
     func mirror() throws {
-        let folder = try TemporaryFolder()
-        let shipped = try ShippedNats(folder)
+        let shipped = try ShippedNats()
         try NatsConsumerTests.fill(shipped)
         let tool = try shipped.client("tool")
         func info(_ stream: String) throws -> String {

@@ -180,8 +180,7 @@ struct NatsPermissionTests {
 
     @Test("each user may do what its service does, and nothing more")
     func permissions() throws {
-        let folder = try TemporaryFolder()
-        let shipped = try ShippedNats(folder)
+        let shipped = try ShippedNats()
         for (subject, payload, may, mayNot) in NatsPermissionTests.attempts {
             for user in "\(may) \(mayNot)".split(separator: " ").map(String.init) {
                 let answer = try shipped.client(user).request(subject, payload)
@@ -256,8 +255,7 @@ struct NatsPermissionTests {
 
     @Test("the gateway may move the leader of each stream of the tape")
     func leaders() throws {
-        let folder = try TemporaryFolder()
-        let shipped = try ShippedNats(folder)
+        let shipped = try ShippedNats()
         for stream in (0..<4).map({ "MD_TICKS_\($0)" }) + ["MD_BARS"] {
             let answer = try shipped.client("gateway")
                 .request("$JS.API.STREAM.LEADER.STEPDOWN.\(stream)", "{}")
@@ -271,8 +269,7 @@ struct NatsPermissionTests {
         "no service makes or changes a stream, touches another's consumer, or sees its names",
         arguments: ["gateway", "operator", "writer", "cockpit", "actions"])
     func forbidden(user: String) throws {
-        let folder = try TemporaryFolder()
-        let shipped = try ShippedNats(folder)
+        let shipped = try ShippedNats()
         for name in ["MD_TICKS_0", "MD_BARS", "MD_DLQ", "KV_md_owners"] {
             let subject = "x.\(name)"
             let made = try shipped.client("tool").request(
@@ -301,8 +298,7 @@ struct NatsPermissionTests {
 
     @Test("a command that the user may not carry out says so, and whom to name")
     func toldByTheTool() throws {
-        let folder = try TemporaryFolder()
-        let shipped = try ShippedNats(folder)
+        let shipped = try ShippedNats()
         #expect(try Said(["setup"], shipped.environment("tool")).code == .success)
         let error = #expect(throws: ToolError.self) {
             try Said(["groups", "register", "archive"], shipped.environment("operator"))
@@ -339,12 +335,15 @@ struct NatsPermissionTests {
 final class ShippedNats {
     let plan: StackPlan
     private let server: ServerProcess
+    private let folder: TemporaryFolder
 
     /// `change` makes another configuration of the shipped one.
     init(
-        _ folder: TemporaryFolder, stores: [GroupName] = [], followers: [GroupName] = [],
+        _ folder: TemporaryFolder? = nil, stores: [GroupName] = [], followers: [GroupName] = [],
         change: ((String) -> String)? = nil
     ) throws {
+        let folder = try folder ?? TemporaryFolder()
+        self.folder = folder
         let home = try madeHome(folder)
         for group in followers {
             _ = try StackSecrets.open(home.secret(StackSecrets.name(follower: group)))

@@ -162,6 +162,10 @@ struct NatsScriptTests {
         #expect(try eventually { try takes("consumer-models", "pmodels") }, "\(server.log)")
         #expect(try text("server.conf").contains(both))
         #expect(try takes("consumer-features", "pfeatures"))
+        // The one that is removed takes nothing of the other one along.
+        let removed = FollowerRights(groups: [try #require(GroupName("models"))])
+            .removed(from: "NATS_CONSUMER_MODELS_PASSWORD: \"pmodels\"\n" + both)
+        #expect(removed == features)
     }
 
     @Test("a user of 'groups rights' that the configuration has already is not added again")

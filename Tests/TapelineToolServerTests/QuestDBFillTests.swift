@@ -21,72 +21,13 @@ import Testing
 struct QuestDBFillTests {
     private static let fill = ["store", "fill", "store-q", "--from", "store"]
 
-    private struct Scene {
-        let first: AcceptBench
-        let second: AcceptBench
-        let folder: TemporaryFolder
-        let front: PythonServer
-        var source: TestSource
-
-        init(_ name: String) throws {
-            first = try AcceptBench("fill_\(name)")
-            second = try AcceptBench("fill_\(name)_q", beside: first)
-            folder = try TemporaryFolder("questdb")
-            front = try PythonServer(
-                "\(ServerPrograms.checkout)/Tests/StoreWriterServerTests/QuestDB/"
-                    + "questdb_recorder.py", [folder.path])
-            source = try first.source(0)
-            #expect(try command("migrate").code == .success)
-        }
-
-        var own: [String: String] {
-            [
-                "STORE_NAME": "store-q", "STORE_KIND": "questdb",
-                "QUESTDB_URL": "http://127.0.0.1:\(front.port())",
-            ]
-        }
-
-        /// That of `tapeline store fill store-q --from store`.
-        var environment: [String: String] {
-            let database = first.environment.filter { $0.key.hasPrefix("POSTGRES_") }
-            return first.tape.environment.merging(own) { $1 }.merging(
-                database.map { ("FROM_\($0.key)", $0.value) }
-            ) { $1 }
-        }
-
-        /// Runs a command of the writer.
-        func command(
-            _ name: String, _ changes: [String: String] = [:]
-        ) throws -> (code: ExitCode, said: String) {
-            let service = try TestService(
-                StoreWriter.Main.description,
-                first.environment.merging(own) { $1 }.merging(changes) { $1 }, arguments: [name])
-            return (try StoreWriter.Main.run(service.context), service.log.text)
-        }
-
-        /// The partition, its rows and ordinals, the first and the last one.
-        func expect(_ wanted: String, _ location: SourceLocation = #_sourceLocation) throws {
-            try first.expect(wanted, location) { try front.command("count") }
-        }
-
-        var client: QuestDBClient {
-            get throws {
-                try QuestDBClient(
-                    QuestDBClient.Settings(
-                        url: own["QUESTDB_URL"] ?? "", user: "", password: nil)
-                ) { _ in }
-            }
-        }
-
-        func purge() throws {
-            let names = first.tape.names
-            try FillTests.purge(first, names.tickStream(0), names.ticks(Partition(0)))
-        }
+    private func scene(_ name: String) throws -> ServerFillScene {
+        try ServerFillScene(name, "store-q", kind: "questdb", front: "questdb_recorder.py")
     }
 
     @Test("a hole is filled with the same rows, also when an answer is lost; the audit knows of it")
     func hole() throws {
-        var scene = try Scene("q")
+        var scene = try scene("q")
         let writer = try scene.first.startWriter()
         try AcceptBench.publish(&scene.source, packets: 10)
         let before = try scene.second.startWriter(scene.own)
@@ -148,7 +89,7 @@ struct QuestDBFillTests {
 
     @Test("a beginning is filled, and what would lose or double rows is refused in one line")
     func beginning() throws {
-        var scene = try Scene("qbegin")
+        var scene = try scene("qbegin")
         let empty = complaint { _ = try Said(Self.fill, scene.environment) }
         #expect(empty.contains("store store-q has read nothing yet"), "\(empty)")
         let writer = try scene.first.startWriter()
@@ -167,5 +108,22 @@ struct QuestDBFillTests {
         #expect(said.code == .success, "\(said.output) \(said.errors)")
         try scene.expect("0 55 55 1 55")
         #expect(try scene.command("audit").code == .success && writer.stop() == .success)
+    }
+}
+
+extension ServerFillScene {
+    /// The partition, its rows and ordinals, the first and the last one.
+    fileprivate func expect(_ wanted: String, _ location: SourceLocation = #_sourceLocation) throws
+    {
+        try first.expect(wanted, location) { try front.command("count") }
+    }
+
+    fileprivate var client: QuestDBClient {
+        get throws {
+            try QuestDBClient(
+                QuestDBClient.Settings(
+                    url: own["QUESTDB_URL"] ?? "", user: "", password: nil)
+            ) { _ in }
+        }
     }
 }

@@ -53,14 +53,14 @@ struct LatestTests {
                 "live", "\(time(97))", "2", "unknown",
             ])
         #expect(row.feed?.state(time(104)) == "silent")
-        let json = try JSONValue.parse(JSONWriter.objectText { row.write(into: &$0, time(100)) })
+        let json = try JSONValue.parse(JSONWriter.made { row.write(into: &$0, time(100)) }.text)
         #expect(json["value"]?["price"]?.string == "1.5" && json["behind"]?.int == 2)
         #expect(json["age_ns"]?.int == 10_000_000_000 && json["ordinal"]?.int == 71)
         #expect(json["watermark_ns"]?.int == 97_000_000_000)
         var silent = row
         silent.feed = nil
         let unknown = try JSONValue.parse(
-            JSONWriter.objectText { silent.write(into: &$0, time(100)) })
+            JSONWriter.made { silent.write(into: &$0, time(100)) }.text)
         #expect(unknown["watermark"] == .null && unknown["feed"]?.string == "unknown")
         // A newer value may lie in what the writer did not see.
         row.kept = (from: 72, to: 72)

@@ -13,9 +13,9 @@ struct ProviderTableTests {
 
     private func json(_ views: [ProviderView]) throws -> JSONValue? {
         let table = ProviderTable(providers: views)
-        let text = JSONWriter.objectText {
+        let text = JSONWriter.made {
             $0.array("providers") { table.write(into: &$0) }
-        }
+        }.text
         return try JSONValue.parse(text)["providers"]
     }
 

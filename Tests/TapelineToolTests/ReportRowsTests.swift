@@ -35,7 +35,7 @@ struct ReportRowsTests {
 
     @Test("JSON has the columns with a name; what is not known is null, or not there")
     func json() {
-        let text = JSONWriter.objectText { $0.member("rows", rows: rows) }
+        let text = JSONWriter.made { $0.member("rows", rows: rows) }.text
         #expect(
             text == #"{"rows":[{"name":"a,b","count":5,"time":"2027-01-15T08:00:00.000000001Z","#
                 + #""rare":["x","y"]},{"name":"","count":null,"time":null}]}"#)

@@ -53,9 +53,11 @@ struct WatchTests {
         ]
         sample.bars = [try head(0, "operator", 77)]
         sample.positions.receive(
-            message("operator", "\(position("ticks", 0, 9_000)),\(position("ticks", 1, 2_500))"))
+            message("operator", "\(position("ticks", 0, 9_000)),\(position("ticks", 1, 2_500))"),
+            on: "md.pos.operator")
         sample.positions.receive(
-            message("store", "\(position("ticks", 0, 10_001)),\(position("bars", 0, 70))"))
+            message("store", "\(position("ticks", 0, 10_001)),\(position("bars", 0, 70))"),
+            on: "md.pos.store")
         let table = try MadeMembers.table()
         sample.members = table.members
         sample.owners = table.owners
@@ -182,7 +184,8 @@ struct WatchTests {
         let silent = try words { sample in
             sample.around.changed = ["synthetic": Self.time(-89)]
             sample.around.writtenSeconds = nil
-            sample.positions.receive(Self.message("other", Self.position("ticks", 0, 10_000)))
+            sample.positions.receive(
+                Self.message("other", Self.position("ticks", 0, 10_000)), on: "md.pos.other")
             sample.ticks.removeLast(2)
             sample.needed.append(try #require(GroupName("store-b")))
         }
@@ -350,7 +353,9 @@ struct WatchTests {
     @Test("positions that make no sense are not heard, and none goes back")
     func positions() throws {
         var positions = WatchPositions()
-        func hears(_ bytes: [UInt8]) -> Bool { positions.receive(bytes) }
+        func hears(_ bytes: [UInt8], on subject: String = "md.pos.a") -> Bool {
+            positions.receive(bytes, on: subject)
+        }
         for wrong in [
             "", "{}", #"{"v":1,"group":"a","positions":[{}]}"#,
             #"{"v":2,"group":"a","positions":[]}"#,
@@ -360,6 +365,10 @@ struct WatchTests {
         ] {
             #expect(!hears(Array(wrong.utf8)), "\(wrong)")
         }
+        // A group's user may send on the subject of its own group, and names another one.
+        for other in ["md.pos.b", "md.pos.ba", "md.pos", "md.head.a"] {
+            #expect(!hears(Self.message("a", Self.position("ticks", 0, 8)), on: other), "\(other)")
+        }
         #expect(positions.groups.isEmpty)
         let heads = [try Self.head(0, "synthetic", 10)]
         #expect(hears(Self.message("a", Self.position("ticks", 0, 8))))
@@ -368,7 +377,9 @@ struct WatchTests {
         #expect(positions.lag("a", "bars", behind: heads) == nil)
         #expect(positions.lag("b", "ticks", behind: heads) == nil)
         for number in 0..<WatchPositions.groupsMax * 2 {
-            _ = positions.receive(Self.message("g\(number)", Self.position("ticks", 0, 8)))
+            _ = hears(
+                Self.message("g\(number)", Self.position("ticks", 0, 8)),
+                on: "md.pos.g\(number)")
         }
         #expect(positions.groups.count == WatchPositions.groupsMax)
     }

@@ -9,11 +9,23 @@ package final class PlainConnection {
 
     private let descriptor: Int32
 
-    package init(port: UInt16) throws {
+    package convenience init(port: UInt16) throws {
         guard let connected = LoopbackSocket.connect(to: port) else {
             throw Failure(what: "connect")
         }
-        descriptor = connected
+        self.init(connected)
+    }
+
+    /// The next connection that comes to a listener.
+    package convenience init(to listener: SilentListener) throws {
+        guard let accepted = listener.accept(within: 20_000) else {
+            throw Failure(what: "accept")
+        }
+        self.init(accepted)
+    }
+
+    private init(_ descriptor: Int32) {
+        self.descriptor = descriptor
         var limit = timeval(tv_sec: 20, tv_usec: 0)
         unsafe setsockopt(
             descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
@@ -27,6 +39,13 @@ package final class PlainConnection {
         try connection.send(Array((line + "\n").utf8))
         let answer = try connection.receive { $0.contains(UInt8(ascii: "\n")) }
         return String(decoding: answer.dropLast(), as: UTF8.self)
+    }
+
+    /// Returns what a server says to a request until it ends the connection.
+    package static func answer(to request: String, port: UInt16) throws -> String {
+        let connection = try PlainConnection(port: port)
+        try connection.send(Array(request.utf8))
+        return String(decoding: try connection.receive { _ in false }, as: UTF8.self)
     }
 
     package func send(_ bytes: [UInt8]) throws {

@@ -241,7 +241,7 @@ extension ExchangeSymbol {
             json.member("quotePrecision", 8)
             json.member("baseCommissionPrecision", 8)
             json.member("quoteCommissionPrecision", 8)
-            json.array("orderTypes") { list in for each in orders { list.value(each) } }
+            json.member("orderTypes", values: orders)
             for key in ["icebergAllowed", "ocoAllowed", "quoteOrderQtyMarketAllowed"] {
                 json.member(key, true)
             }

@@ -39,28 +39,24 @@ enum ExchangeMessages {
     static func answer(
         _ id: JSONValue, _ result: (inout JSONWriter) -> Void = { $0.null() }
     ) -> [UInt8] {
-        var writer = JSONWriter()
-        writer.object { json in
+        JSONWriter.made { json in
             json.key("result")
             result(&json)
             json.key("id")
             json.value(id)
-        }
-        return writer.bytes
+        }.bytes
     }
 
     /// A refusal; `id` is `nil` when the request could not be read.
     static func refusal(_ code: Int, _ text: String, _ id: JSONValue?) -> [UInt8] {
-        var writer = JSONWriter()
-        writer.object { json in
+        JSONWriter.made { json in
             json.member("code", code)
             json.member("msg", text)
             if let id {
                 json.key("id")
                 json.value(id)
             }
-        }
-        return writer.bytes
+        }.bytes
     }
 
     private static func combined(

@@ -5,8 +5,7 @@ enum MassiveMessages {
     /// Returns the message of a record. A cancellation has one for the log alone.
     static func text(of record: MassiveRecord, in market: MassiveMarket) -> String {
         let symbol = market.symbols[record.symbol]
-        var writer = JSONWriter()
-        writer.object { json in
+        return JSONWriter.made { json in
             json.member("ev", record.channel?.rawValue ?? "bust")
             json.member("sym", symbol.name)
             switch record.what {
@@ -18,8 +17,7 @@ enum MassiveMessages {
                 write(bar, totals, MassiveMarket.minuteNanoseconds, to: &json)
             case .bust(let bust): write(bust, to: &json)
             }
-        }
-        return writer.text
+        }.text
     }
 
     private static func write(

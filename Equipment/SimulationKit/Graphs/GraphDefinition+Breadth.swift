@@ -13,4 +13,12 @@ extension GraphDefinition {
                 name: name, input: .ticks(.trade), operation: .breadth(rule, calendar: calendar)))
         return graph
     }
+
+    /// Returns this graph with a node that scans the bars of a series.
+    package func scanning(_ rule: ScanRule, as name: String = "found") -> GraphDefinition {
+        var graph = self
+        graph.nodes.append(
+            GraphNode(name: name, input: .ticks(.trade), operation: .scan(rule)))
+        return graph
+    }
 }

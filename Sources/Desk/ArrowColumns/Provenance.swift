@@ -6,8 +6,7 @@ extension ColumnDecoder {
     /// Returns what was taken, as JSON: the rows, and the ordinals and the checksum of each source
     /// and partition. `isComplete`: a recording was read to its end.
     package func provenance(isComplete: Bool, interface: Int) -> String {
-        var json = JSONWriter()
-        json.object { json in
+        JSONWriter.made { json in
             json.member("interface", interface)
             json.object("rows") { json in
                 for kind in ColumnKind.allCases where kinds.contains(kind) {
@@ -15,11 +14,8 @@ extension ColumnDecoder {
                 }
             }
             json.member("complete", isComplete)
-            json.array("lanes") { json in
-                for lane in lanes { lane.write(into: &json) }
-            }
-        }
-        return json.text
+            json.array("lanes", of: lanes) { json, lane in lane.write(into: &json) }
+        }.text
     }
 }
 

@@ -160,18 +160,13 @@ extension RecordingFile {
     /// Everything that the header says, and which bars are complete, as JSON.
     func json() throws(RecordingError) -> String {
         let bars = try bars()
-        var json = JSONWriter()
-        json.object { json in
+        return JSONWriter.made { json in
             json.member("format", Int(RecordingFormat.version))
             json.member("namespace", about.namespace)
             json.member("source", about.source.text)
             json.member("partitions", about.partitions)
-            json.array("present") { json in
-                for partition in about.present { json.value(partition.number) }
-            }
-            json.array("symbols") { json in
-                for symbol in about.symbols { json.value(symbol.text) }
-            }
+            json.member("present", values: about.present.map(\.number))
+            json.member("symbols", values: about.symbols.map(\.text))
             json.member("from", about.from)
             json.member("to", about.to)
             json.member("created", about.created)
@@ -183,8 +178,7 @@ extension RecordingFile {
             json.array("bars") { json in
                 for entry in bars where !entry.isEmpty { entry.write(into: &json) }
             }
-        }
-        return json.text
+        }.text
     }
 }
 

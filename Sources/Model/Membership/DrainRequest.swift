@@ -24,12 +24,10 @@ package struct DrainRequest: Equatable, Sendable {
     }
 
     package var json: [UInt8] {
-        var json = JSONWriter(capacity: 256)
-        json.object(version: Self.version) { json in
-            json.array("groups") { json in for group in groups { json.value(group.text) } }
+        JSONWriter.made(capacity: 256, version: Self.version) { json in
+            json.member("groups", values: groups.map(\.text))
             cause.write(into: &json)
-        }
-        return json.bytes
+        }.bytes
     }
 
     package init(json bytes: [UInt8]) throws(VersionedJSON.Refusal) {

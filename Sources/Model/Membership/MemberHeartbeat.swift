@@ -55,22 +55,20 @@ package struct MemberHeartbeat: Equatable, Sendable {
     }
 
     package var json: [UInt8] {
-        var json = JSONWriter(capacity: 256 + held.count * 4)
-        json.object(version: Self.version) { json in
+        JSONWriter.made(capacity: 256 + held.count * 4, version: Self.version) { json in
             json.member("instance", InstanceText.of(instance))
             json.member("state", state.rawValue)
             json.member("rank", rank)
             json.member("since_ns", since.nanoseconds)
             json.member("seq", sequence)
             json.member("records", records)
-            json.array("held") { json in for each in held { json.value(each.number) } }
+            json.member("held", values: held.map(\.number))
             json.member("version", release)
             if !revision.isEmpty { json.member("revision", revision) }
             json.member("lease_ns", leaseNanoseconds)
             if let semantics { json.member("semantics", semantics) }
             if let drain { json.object("drain") { drain.write(into: &$0) } }
-        }
-        return json.bytes
+        }.bytes
     }
 
     /// `member` comes from the subject.

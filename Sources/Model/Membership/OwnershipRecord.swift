@@ -39,16 +39,14 @@ package struct OwnershipRecord: Equatable, Sendable {
     }
 
     package var json: [UInt8] {
-        var json = JSONWriter(capacity: 192)
-        json.object(version: Self.version) { json in
+        JSONWriter.made(capacity: 192, version: Self.version) { json in
             json.member("owner", owner.text)
             json.member("instance", InstanceText.of(instance))
             if let place { json.member("place", InstanceText.of(place)) }
             json.member("epoch", epoch)
             json.member("since_ns", since.nanoseconds)
             json.member("state", state.rawValue)
-        }
-        return json.bytes
+        }.bytes
     }
 
     /// A record that is refused has no owner. One of a newer release, too: it is claimed with an

@@ -12,6 +12,15 @@ extension JSONValue {
     public static func parse(_ text: String) throws(JSONError) -> JSONValue {
         try parse(Array(text.utf8))
     }
+
+    /// Returns `nil` when the bytes are no JSON.
+    package static func parsed(_ bytes: [UInt8]) -> JSONValue? {
+        do throws(JSONError) {
+            return try parse(bytes)
+        } catch {
+            return nil
+        }
+    }
 }
 
 private struct JSONParser {

@@ -17,6 +17,15 @@ public struct JSONWriter: Sendable {
         depth = 0
     }
 
+    /// Returns an object; with a `version` it is a document of that version.
+    public static func made(
+        capacity: Int = 256, version: Int? = nil, _ members: (inout JSONWriter) -> Void
+    ) -> JSONWriter {
+        var json = JSONWriter(capacity: capacity)
+        if let version { json.object(version: version, members) } else { json.object(members) }
+        return json
+    }
+
     // MARK: structure
 
     public mutating func object(_ body: (inout JSONWriter) -> Void) {
@@ -115,6 +124,31 @@ public struct JSONWriter: Sendable {
     public mutating func array(_ name: String, _ body: (inout JSONWriter) -> Void) {
         key(name)
         array(body)
+    }
+
+    public mutating func member(_ name: String, values: some Sequence<String>) {
+        array(name) { json in for value in values { json.value(value) } }
+    }
+
+    public mutating func member(_ name: String, values: some Sequence<some BinaryInteger>) {
+        array(name) { json in for value in values { json.value(value) } }
+    }
+
+    /// Writes an array, element by element.
+    @inlinable
+    public mutating func array<Element>(
+        _ name: String, of elements: some Sequence<Element>,
+        _ write: (inout JSONWriter, Element) -> Void
+    ) {
+        array(name) { json in for element in elements { write(&json, element) } }
+    }
+
+    /// Writes a list of objects. `write` writes the members of one.
+    @inlinable
+    public mutating func member<Item>(
+        _ name: String, each items: some Sequence<Item>, _ write: (Item, inout JSONWriter) -> Void
+    ) {
+        array(name, of: items) { json, item in json.object { write(item, &$0) } }
     }
 
     // MARK: parts

@@ -12,6 +12,11 @@ public struct MonotonicTime: Hashable, Comparable, Sendable, BitwiseCopyable {
         self.nanoseconds = nanoseconds
     }
 
+    /// Returns the moment this many nanoseconds after the clock's start, for clocks of tests.
+    package static func at(_ nanoseconds: Int64) -> MonotonicTime {
+        MonotonicTime(nanoseconds: nanoseconds)
+    }
+
     /// Before every reading of the clock, even with any span added: it never happened, or it is due
     /// immediately.
     @inlinable @inline(__always)

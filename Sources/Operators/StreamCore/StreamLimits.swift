@@ -84,8 +84,8 @@ public enum StreamLimits {
     /// oldest one of the same symbol is settled: a later version of it is counted as late.
     public static let unsettledBarsMax = 262_144
 
-    /// Closed windows of one `BreadthMachine` that may still be revised. Beyond, the oldest is
-    /// settled: its values do not change any more.
+    /// Closed windows of one `BreadthMachine` or `ScanMachine` that may still be revised. Beyond,
+    /// the oldest is settled: its values do not change any more.
     public static let breadthWindowsMax = 256
 
     /// Days that a provider gave, for all symbols of a partition and one breadth node. Beyond, a

@@ -233,16 +233,14 @@ extension AlpacaEngine {
 
     package func text(of request: StreamRequest) -> String {
         let asked = request.feeds.map { machine.feeds.list[$0] }
-        var json = JSONWriter()
-        json.object { json in
+        return JSONWriter.made { json in
             json.member("action", request.isSubscribing ? "subscribe" : "unsubscribe")
             for channel in AlpacaChannel.allCases {
                 let names = asked.filter { $0.ofAlpaca == channel }.map(\.name)
                 guard !names.isEmpty else { continue }
                 json.array(channel.name) { list in for name in names { list.value(name) } }
             }
-        }
-        return json.text
+        }.text
     }
 
     package mutating func unanswered(

@@ -61,13 +61,11 @@ struct AlpacaKeys: Sendable {
     /// Returns the request that authenticates a connection, with what the files have.
     func request() -> String {
         both.renew()
-        var json = JSONWriter()
-        json.object { json in
+        return JSONWriter.made { json in
             json.member("action", "auth")
             json.member("key", both[0])
             json.member("secret", both[1])
-        }
-        return json.text
+        }.text
     }
 
     /// The headers that authenticate a request.

@@ -212,7 +212,7 @@ struct BinanceSymbolFacts: Equatable, Sendable {
 
     /// Reads the exchange's list of symbols. Returns the facts by symbol; `nil`: it is none.
     static func list(_ bytes: [UInt8]) -> [String: BinanceSymbolFacts]? {
-        guard let list = BinancePage.parsed(bytes)?["symbols"]?.array else { return nil }
+        guard let list = JSONValue.parsed(bytes)?["symbols"]?.array else { return nil }
         var facts: [String: BinanceSymbolFacts] = [:]
         for item in list {
             guard let name = item["symbol"]?.string, let status = item["status"]?.string

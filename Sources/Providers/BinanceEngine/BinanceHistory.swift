@@ -252,7 +252,7 @@ package enum BinancePage {
     package static func trades(
         _ bytes: [UInt8], feed: Int, received: Timestamp
     ) -> [DenseTrade]? {
-        guard let list = parsed(bytes)?.array else { return nil }
+        guard let list = JSONValue.parsed(bytes)?.array else { return nil }
         var trades: [DenseTrade] = []
         for item in list.prefix(BinanceLimits.rowsMax) {
             guard let id = item["id"]?.uint64, let price = item["price"]?.string,
@@ -277,7 +277,7 @@ package enum BinancePage {
     /// Returns the first ids in a list of aggregates, each of which says which trades it is made
     /// of; `nil`: it is no such list.
     package static func firstIDs(_ bytes: [UInt8]) -> [UInt64]? {
-        guard let list = parsed(bytes)?.array else { return nil }
+        guard let list = JSONValue.parsed(bytes)?.array else { return nil }
         let ids = list.prefix(1).compactMap { $0["f"]?.uint64 }
         return ids.isEmpty && !list.isEmpty ? nil : ids
     }
@@ -286,7 +286,7 @@ package enum BinancePage {
     /// first moment, open, high, low, close, volume, its last moment, and the number of trades at
     /// the ninth place.
     package static func bars(_ bytes: [UInt8], received: Timestamp = .undefined) -> [Bar]? {
-        guard let rows = parsed(bytes)?.array else { return nil }
+        guard let rows = JSONValue.parsed(bytes)?.array else { return nil }
         var bars: [Bar] = []
         for row in rows.prefix(BinanceLimits.rowsMax) {
             guard let values = row.array, values.count > 8, let first = values[0].uint64,
@@ -323,13 +323,5 @@ package enum BinancePage {
 
     private static func price(_ text: String) throws(FixedPoint.ParseError) -> Price {
         Price(raw: try FixedPoint.parse(text, decimals: Price.decimals))
-    }
-
-    static func parsed(_ bytes: [UInt8]) -> JSONValue? {
-        do throws(JSONError) {
-            return try JSONValue.parse(bytes)
-        } catch {
-            return nil
-        }
     }
 }

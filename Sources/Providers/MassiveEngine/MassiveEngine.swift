@@ -302,12 +302,10 @@ extension MassiveEngine {
 
     package func text(of request: StreamRequest) -> String {
         let words = request.feeds.map { MassiveChannel.word(machine.feeds.list[$0]) }
-        var json = JSONWriter()
-        json.object { json in
+        return JSONWriter.made { json in
             json.member("action", request.isSubscribing ? "subscribe" : "unsubscribe")
             json.member("params", words.joined(separator: ","))
-        }
-        return json.text
+        }.text
     }
 
     /// Returns the feed of a word; `nil`: it was never asked for.

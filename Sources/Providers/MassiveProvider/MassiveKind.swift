@@ -68,12 +68,10 @@ struct MassiveKey: Sendable {
     /// Returns the request that authenticates a connection, with what the file has.
     func request() -> String {
         key.renew()
-        var json = JSONWriter()
-        json.object { json in
+        return JSONWriter.made { json in
             json.member("action", "auth")
             json.member("params", key[0])
-        }
-        return json.text
+        }.text
     }
 
     /// The header that authenticates a request. An address with the key would be in logs of others.

@@ -72,10 +72,8 @@ package final class EngineProvider<Service: ProviderService>: ProviderSource {
         json.member("open_gaps", status.feeds.count { $0.hasOpenGap })
         report.limits.write(into: &json)
         json.member("instruments_total", status.feeds.count)
-        json.array("instruments") { json in
-            for feed in status.feeds.prefix(shownMax) {
-                json.object { service.write(feed, into: &$0) }
-            }
+        json.member("instruments", each: status.feeds.prefix(shownMax)) {
+            service.write($0, into: &$1)
         }
     }
 }

@@ -78,6 +78,14 @@ package final class ClickHouseClient {
     /// What such a server lacks.
     package static let wantsNewer = "a store wants 26.2 or newer"
 
+    /// Which database it has; empty: it does not say so.
+    package func identity() throws(StoreServerError) -> String {
+        var answer = try ask(
+            "SELECT toString(uuid) FROM system.databases WHERE name = currentDatabase()")
+        let identity = answer.isOver ? "" : try answer.text()
+        return identity.contains { $0 != "0" && $0 != "-" } ? identity : ""
+    }
+
     /// Returns the bytes of the tables that have rows, by name.
     package func tableBytes() throws(StoreServerError) -> [(table: String, bytes: Int64)] {
         var answer = try ask(

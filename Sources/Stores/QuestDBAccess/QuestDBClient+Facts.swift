@@ -14,6 +14,13 @@ extension QuestDBClient {
         return QuestDBCheck.problem(of: settings, parameters: parameters)
     }
 
+    /// Which database it has; empty: it does not say so.
+    package func identity() throws(StoreServerError) -> String {
+        let answer = try rows(QuestDBIdentity.question)
+        guard answer.count > 0 else { return "" }
+        return try read { () throws(QuestDBAnswerError) in try answer.text(0, "identity") }
+    }
+
     /// Returns the bytes of those of these tables that have rows, by name.
     package func tableBytes(
         _ tables: [QuestDBTable]

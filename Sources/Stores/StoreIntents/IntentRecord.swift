@@ -35,8 +35,7 @@ package struct IntentRecord: Hashable, Sendable {
     package var reach: TapePosition? { intent.map { $0.end(after: position) } ?? position }
 
     package var json: [UInt8] {
-        var json = JSONWriter(capacity: 512)
-        json.object(version: Self.version) { json in
+        JSONWriter.made(capacity: 512, version: Self.version) { json in
             json.member("epoch", epoch)
             json.member("instance", instance)
             if let position {
@@ -48,8 +47,7 @@ package struct IntentRecord: Hashable, Sendable {
                 }
             }
             if let intent { json.object("intent") { intent.write(into: &$0) } }
-        }
-        return json.bytes
+        }.bytes
     }
 
     package init(json bytes: [UInt8]) throws(VersionedJSON.Refusal) {
@@ -156,15 +154,11 @@ extension StoreIntent {
         json.member("rows", rows)
         json.member("digest", digest)
         json.member("layout", layout)
-        json.array("sources") { json in
-            for range in ranges {
-                json.object { json in
-                    json.member("source", range.source.text)
-                    json.member("epoch", range.epoch)
-                    json.member("first_ordinal", range.first)
-                    json.member("last_ordinal", range.last)
-                }
-            }
+        json.member("sources", each: ranges) { range, json in
+            json.member("source", range.source.text)
+            json.member("epoch", range.epoch)
+            json.member("first_ordinal", range.first)
+            json.member("last_ordinal", range.last)
         }
     }
 

@@ -98,6 +98,6 @@ package struct DatabaseProfile: Equatable, Sendable {
             json.member("full_page_writes", fullPageWrites)
             json.member("synchronous_commit", synchronousCommit)
         }
-        json.array("problems") { json in for problem in broken { json.value(problem) } }
+        json.member("problems", values: broken)
     }
 }

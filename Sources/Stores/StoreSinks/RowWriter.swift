@@ -1,3 +1,4 @@
+internal import MarketModel
 package import PostgresClient
 package import Primitives
 package import TapeCodec
@@ -41,6 +42,30 @@ package protocol RowWriter: ~Copyable {
     mutating func origin(of context: borrowing PacketContext)
     /// The same columns with the partition as an `int16`.
     mutating func narrowOrigin(of context: borrowing PacketContext)
+}
+
+/// What a store does whose numbers have one width.
+extension RowWriter where Failure == Never {
+    @inline(__always)
+    package mutating func int16(_ value: Int16) { int64(Int64(value)) }
+    @inline(__always)
+    package mutating func int32(_ value: Int32) { int64(Int64(value)) }
+    @inline(__always)
+    package mutating func decimal(_ value: Int64, scale: Int) {
+        numeric(Int128(value), scale: scale)
+    }
+    @inline(__always)
+    package mutating func unsigned(_ value: UInt64) { numeric(Int128(value), scale: 0) }
+    @inline(__always)
+    package mutating func origin(of context: borrowing PacketContext) {
+        text(context.header.source.text)
+        int64(Int64(context.header.partition.number))
+        int64(Int64(bitPattern: context.header.epoch))
+    }
+    @inline(__always)
+    package mutating func narrowOrigin(of context: borrowing PacketContext) {
+        origin(of: context)
+    }
 }
 
 extension BinaryCopyWriter: RowWriter {

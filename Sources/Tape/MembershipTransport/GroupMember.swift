@@ -138,32 +138,24 @@ package final class GroupMember: Sendable {
         if let semantics = settings.semantics { json.member("semantics", semantics) }
         json.member("leaseSeconds", Double(settings.lease.clampedNanoseconds) / 1e9)
         json.member("connected", shared.isConnected)
-        json.array("held") { json in for each in view.held { json.value(each.number) } }
-        json.array("others") { json in
-            for other in view.others {
-                json.object { json in
-                    json.member("member", other.member.text)
-                    json.member("state", other.state.rawValue)
-                    json.member("rank", other.rank)
-                    if let semantics = other.semantics { json.member("semantics", semantics) }
-                    json.member("since", other.since.description)
-                    json.member("held", other.held.count)
-                    json.member("version", other.release)
-                    json.member("revision", other.revision)
-                }
-            }
+        json.member("held", values: view.held.map(\.number))
+        json.member("others", each: view.others) { other, json in
+            json.member("member", other.member.text)
+            json.member("state", other.state.rawValue)
+            json.member("rank", other.rank)
+            if let semantics = other.semantics { json.member("semantics", semantics) }
+            json.member("since", other.since.description)
+            json.member("held", other.held.count)
+            json.member("version", other.release)
+            json.member("revision", other.revision)
         }
-        json.array("owners") { json in
-            for owner in view.owners {
-                json.object { json in
-                    json.member("partition", owner.partition.number)
-                    json.member("owner", owner.record.owner.text)
-                    json.member("epoch", owner.record.epoch)
-                    json.member("since", owner.record.since.description)
-                    json.member("state", owner.record.state.rawValue)
-                    if owner.isOwn { json.member("own", true) }
-                }
-            }
+        json.member("owners", each: view.owners) { owner, json in
+            json.member("partition", owner.partition.number)
+            json.member("owner", owner.record.owner.text)
+            json.member("epoch", owner.record.epoch)
+            json.member("since", owner.record.since.description)
+            json.member("state", owner.record.state.rawValue)
+            if owner.isOwn { json.member("own", true) }
         }
     }
 }

@@ -49,15 +49,13 @@ package struct DatabaseServer: Equatable, Sendable {
     // MARK: JSON
 
     package var json: [UInt8] {
-        var json = JSONWriter(capacity: 160)
-        json.object(version: Self.version) { json in
+        JSONWriter.made(capacity: 160, version: Self.version) { json in
             json.member("system", system)
             json.member("timeline", UInt64(timeline))
             json.member("peer", peer)
             json.member("noted", noted.description)
             json.member("noted_ns", noted.nanoseconds)
-        }
-        return json.bytes
+        }.bytes
     }
 
     package init(json bytes: [UInt8]) throws(VersionedJSON.Refusal) {

@@ -27,10 +27,8 @@ struct KeeperReport: Sendable {
         json.member("keeper", isKeeper)
         json.key("problem")
         if let problem { json.value(problem) } else { json.null() }
-        json.array("streams") { json in
-            for (name, stream) in streams.sorted(by: { $0.key < $1.key }) {
-                json.object { stream.write(name, into: &$0) }
-            }
+        json.member("streams", each: streams.sorted { $0.key < $1.key }) {
+            $0.value.write($0.key, into: &$1)
         }
     }
 }
@@ -49,9 +47,7 @@ extension KeeperReport.Stream {
             json.member("held_by_group", floor.group.text)
             json.member("held_by_partition", floor.partition.number)
         }
-        json.array("let_go") { json in
-            for group in letGo { json.value(group.text) }
-        }
+        json.member("let_go", values: letGo.map(\.text))
         json.key("problem")
         if let problem { json.value(problem) } else { json.null() }
     }

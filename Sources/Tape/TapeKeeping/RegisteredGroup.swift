@@ -36,19 +36,15 @@ package struct RegisteredGroup: Equatable, Sendable {
 
     /// The registration as JSON, without the positions, which have separate keys.
     var json: [UInt8] {
-        var json = JSONWriter(capacity: 128)
-        json.object(version: Self.version) { json in
+        JSONWriter.made(capacity: 128, version: Self.version) { json in
             json.member("group", group.text)
             json.member("registered", registered.description)
             json.member("registered_ns", registered.nanoseconds)
-            json.array("reads") { json in
-                for input in reads.map(\.rawValue).sorted() { json.value(input) }
-            }
+            json.member("reads", values: reads.map(\.rawValue).sorted())
             json.member("role", group.role.rawValue)
             json.member("kind", kind)
             json.member("needed", isNeeded)
-        }
-        return json.bytes
+        }.bytes
     }
 
     /// Reads what is registered, written at that time.
@@ -114,9 +110,7 @@ struct PositionBlock: Hashable {
         var json = JSONWriter(capacity: 64 + positions.count * 256)
         json.object(version: ReaderPosition.version) { json in
             json.member("told_ns", told.nanoseconds)
-            json.array("positions") { json in
-                for position in positions { position.write(into: &json) }
-            }
+            json.array("positions", of: positions) { json, position in position.write(into: &json) }
         }
         return json.bytes
     }

@@ -40,8 +40,7 @@ package struct ActionRequest: Equatable, Sendable {
     }
 
     package var json: [UInt8] {
-        var json = JSONWriter(capacity: 512)
-        json.object(version: Self.version) { json in
+        JSONWriter.made(capacity: 512, version: Self.version) { json in
             // As text: a number in JSON keeps no 64 bits.
             json.member("number", String(number))
             json.member("carrier", String(carrier))
@@ -49,9 +48,8 @@ package struct ActionRequest: Equatable, Sendable {
             json.member("person", person)
             json.member("origin", origin)
             json.member("reason", reason)
-            json.array("words") { json in for word in words { json.value(word) } }
-        }
-        return json.bytes
+            json.member("words", values: words)
+        }.bytes
     }
 
     package init(json bytes: [UInt8]) throws(VersionedJSON.Refusal) {
@@ -109,14 +107,12 @@ package struct ActionAnswer: Equatable, Sendable {
     }
 
     package var json: [UInt8] {
-        var json = JSONWriter(capacity: 512)
-        json.object(version: ActionRequest.version) { json in
+        JSONWriter.made(capacity: 512, version: ActionRequest.version) { json in
             json.member("stage", "\(stage)")
             json.member("outcome", outcome)
             json.member("carrier", String(carrier))
             json.member("not_taken", String(notTaken))
-        }
-        return json.bytes
+        }.bytes
     }
 
     package init(json bytes: [UInt8]) throws(VersionedJSON.Refusal) {

@@ -9,6 +9,7 @@ package final class PacketTraces: Sendable {
     let exporter: TraceExporter
     private let context: ServiceContext
     private let thread: ServiceThread
+    private let writer: WriterTraces
 
     /// How long a service that ends waits for the last spans. The exporter ends in time.
     private static let endTimeout = Duration.seconds(1)
@@ -26,16 +27,20 @@ package final class PacketTraces: Sendable {
         _ settings: TraceSettings, _ context: ServiceContext, namespace: String
     ) throws {
         self.context = context
-        choice = TraceChoice(
+        let choice = TraceChoice(
             namespace: namespace, share: settings.share,
             slowNanoseconds: settings.slowNanoseconds)
+        self.choice = choice
         let exporter = try TraceExporter(settings, context)
         self.exporter = exporter
-        thread = try ServiceThread(name: "traces") { exporter.run() }
+        let writer = WriterTraces(choice, exporter)
+        self.writer = writer
+        thread = try ServiceThread(name: "traces") { exporter.run { writer.flush() } }
     }
 
     /// Sends what waits, and ends.
     package func end() {
+        writer.flush(isLast: true)
         exporter.close()
         if !thread.join(timeout: Self.endTimeout) { context.leaveThreadBehind() }
     }
@@ -48,10 +53,16 @@ package final class PacketTraces: Sendable {
     ) -> TraceID? {
         guard header.kind == .ticks, header.tickCount > 0 else { return nil }
         let took = tickNanoseconds ?? now.nanoseconds(since: header.sendTime)
-        guard let trace = trace(header, took, nil, now) else { return nil }
-        let isSent = exporter.send(
-            trace.published(tickNanoseconds: tickNanoseconds, acknowledged: now))
-        return isSent ? trace.id : nil
+        switch choice.verdict(header, took: took, nil, now: now) {
+        case .send(let trace):
+            let isSent = exporter.send(
+                trace.published(tickNanoseconds: tickNanoseconds, acknowledged: now))
+            return isSent ? trace.id : nil
+        case .pass: return nil
+        case .leaveOut:
+            exporter.leaveOut()
+            return nil
+        }
     }
 
     /// What a reader has done with a packet.
@@ -73,31 +84,33 @@ package final class PacketTraces: Sendable {
         }
     }
 
-    /// Notes what a reader has done with a packet. It is slow when the end comes too long after the
-    /// packet was sealed. `stored`: when the tape stored it, which is asked of those that are sent;
-    /// undefined: not known.
+    /// Notes what a reader has done with a packet. It is slow when the end comes too long after its
+    /// first tick, or if no tick says when it came, after it was sealed. `stored`: when the tape
+    /// stored it; undefined: not known. A writer also passes the packets of operators.
     package func read(
         _ header: PacketHeader, _ packet: RawSpan, _ reading: Reading,
         stored: @autoclosure () -> Timestamp
     ) {
+        let isWriter = if case .store = reading.step { true } else { false }
+        if header.kind == .bars, isWriter { return writer.worked(header, packet) }
         guard header.kind == .ticks, header.tickCount > 0 else { return }
-        let took = reading.end.nanoseconds(since: header.sendTime)
-        guard let trace = trace(header, took, reading.reason, reading.end) else { return }
-        exporter.send(
-            trace.read(
-                reading.step, from: reading.start, to: reading.end, stored: stored(), packet))
-    }
-
-    /// Returns the trace of a packet if it is to be sent.
-    private func trace(
-        _ header: PacketHeader, _ took: Int64, _ found: PacketTrace.Reason?, _ now: Timestamp
-    ) -> PacketTrace? {
-        switch choice.verdict(header, took: took, found, now: now) {
-        case .send(let trace): return trace
-        case .pass: return nil
-        case .leaveOut:
-            exporter.leaveOut()
-            return nil
+        let received = PacketTrace.firstReceived(packet)
+        let took = reading.end.nanoseconds(since: min(received, header.sendTime))
+        let verdict = choice.verdict(header, took: took, reading.reason, now: reading.end)
+        switch verdict {
+        case .leaveOut: return exporter.leaveOut()
+        case .pass where !isWriter: return
+        case .pass, .send: break
+        }
+        let way = PacketTrace.Way(
+            received: received, stored: stored(), from: reading.start, to: reading.end)
+        guard case .send(let trace) = verdict else {
+            return writer.wrote(header, reading.step, way, nil)
+        }
+        if isWriter, !trace.isDrawn {
+            writer.wrote(header, reading.step, way, trace.reason)
+        } else {
+            exporter.send(trace.read(reading.step, way))
         }
     }
 }

@@ -27,9 +27,9 @@ package struct Span: Equatable, Sendable {
     }
 
     package let trace: TraceID
-    package let id: UInt64
+    package private(set) var id: UInt64
     /// 0: it is the root.
-    package let parent: UInt64
+    package private(set) var parent: UInt64
     package let name: String
     package let kind: Kind
     package let start: Timestamp
@@ -37,14 +37,16 @@ package struct Span: Equatable, Sendable {
     package var attributes: [Attribute]
     /// Why it failed; `nil`: it did not.
     package var failure: String?
-    /// Whether a reader has computed it in the gateway's place.
-    package private(set) var isComputed = false
+    /// The service in whose place another one has computed it; `nil`: its own sends it.
+    package private(set) var computedFor: String?
+    private let step: TraceStep
 
     /// A span of a step. A clock that went back makes none that ends before it begins.
     package init(
         _ step: TraceStep, of trace: TraceID, from start: Timestamp, to end: Timestamp,
         _ attributes: [Attribute] = []
     ) {
+        self.step = step
         self.trace = trace
         id = trace.span(step)
         parent = step.parent.map { trace.span($0) } ?? 0
@@ -60,11 +62,19 @@ package struct Span: Equatable, Sendable {
         self.attributes = attributes
     }
 
-    /// The span as a reader sends it that computed it.
-    func computed() -> Span {
-        var span = self
-        span.isComputed = true
+    /// The span as the service of another step sends it, which has computed it.
+    func computed(in finder: TraceStep) -> Span {
+        var span = below(finder)
+        span.id = trace.span(step, computedIn: finder)
+        span.computedFor = step.service
         span.attributes.append(Attribute("tapeline.computed", .flag(true)))
+        return span
+    }
+
+    /// The span below the one that the service of this step has computed.
+    func below(_ finder: TraceStep) -> Span {
+        var span = self
+        span.parent = step.parent.map { trace.span($0, computedIn: finder) } ?? 0
         return span
     }
 }

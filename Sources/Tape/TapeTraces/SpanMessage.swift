@@ -14,11 +14,10 @@ package struct SpanMessage {
             self.version = version
         }
 
-        /// That of spans which are computed in the gateway's place: its host is not known.
-        fileprivate var ofGateway: Resource {
+        /// That of spans which are computed in the place of a service: its host is not known.
+        fileprivate func of(_ service: String) -> Resource {
             Resource(
-                [Span.Attribute("service.name", .text("provider-gateway"))], scope: scope,
-                version: version)
+                [Span.Attribute("service.name", .text(service))], scope: scope, version: version)
         }
     }
 
@@ -26,8 +25,10 @@ package struct SpanMessage {
 
     package static func bytes(_ spans: [Span], of resource: Resource) -> [UInt8] {
         var message = SpanMessage()
-        message.spans(spans.filter { !$0.isComputed }, of: resource)
-        message.spans(spans.filter(\.isComputed), of: resource.ofGateway)
+        message.spans(spans.filter { $0.computedFor == nil }, of: resource)
+        for service in Set(spans.compactMap(\.computedFor)).sorted() {
+            message.spans(spans.filter { $0.computedFor == service }, of: resource.of(service))
+        }
         return message.bytes
     }
 

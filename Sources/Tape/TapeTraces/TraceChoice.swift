@@ -11,7 +11,7 @@ package final class TraceChoice: Sendable {
 
     private let namespace: UInt64
     private let share: Double
-    private let slowNanoseconds: Int64
+    let slowNanoseconds: Int64
     private let found = Mutex(Found())
 
     private struct Found {
@@ -40,13 +40,18 @@ package final class TraceChoice: Sendable {
         now: Timestamp
     ) -> Verdict {
         let reason = found ?? (nanoseconds > slowNanoseconds ? .slow : nil)
-        let id = TraceID(namespace: namespace, header)
-        if let reason, mayFind(reason, now) { return .send(PacketTrace(id, header, reason)) }
-        if id.isSampled(share) { return .send(PacketTrace(id, header, nil)) }
-        return reason == nil ? .pass : .leaveOut
+        let id = id(of: header)
+        if id.isSampled(share) {
+            return .send(PacketTrace(id, header, reason, isDrawn: true))
+        }
+        guard let reason else { return .pass }
+        return mayFind(reason, now) ? .send(PacketTrace(id, header, reason)) : .leaveOut
     }
 
-    private func mayFind(_ reason: PacketTrace.Reason, _ now: Timestamp) -> Bool {
+    func id(of header: PacketHeader) -> TraceID { TraceID(namespace: namespace, header) }
+
+    /// Returns whether one more packet may be sent in this second for this reason.
+    func mayFind(_ reason: PacketTrace.Reason, _ now: Timestamp) -> Bool {
         let second = now.nanoseconds / 1_000_000_000
         return found.withLock { found in
             if found.second != second { found = Found(second: second) }

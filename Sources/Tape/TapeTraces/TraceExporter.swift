@@ -55,7 +55,7 @@ package final class TraceExporter: Sendable {
 
     package init(_ settings: TraceSettings, _ context: ServiceContext) throws {
         guard let url = HTTPURL(settings.url) else {
-            throw SettingsError("OTEL_EXPORTER_OTLP_ENDPOINT is no address of HTTP")
+            throw SettingsError("the address of the collector is no address of HTTP")
         }
         self.url = url
         self.context = context
@@ -64,9 +64,14 @@ package final class TraceExporter: Sendable {
         var configuration = HTTPConfiguration()
         configuration.requestTimeout = settings.timeout
         configuration.requestsPerServerMax = 1
+        configuration.caPath = settings.caPath
         let outcomes = Mailbox<Void>(capacity: 1)
         self.outcomes = outcomes
-        client = try HTTPClient(configuration) { _ = outcomes.send(()) }
+        do {
+            client = try HTTPClient(configuration) { _ = outcomes.send(()) }
+        } catch {
+            throw SettingsError("OTEL_EXPORTER_OTLP_CERTIFICATE: \(error)")
+        }
         let metrics = context.telemetry.metrics
         sent = metrics.counter(
             "mds_trace_spans_sent_total", "a span that the collector of OpenTelemetry took")
@@ -88,13 +93,14 @@ package final class TraceExporter: Sendable {
     /// Takes no more spans.
     func close() { queue.close() }
 
-    /// Sends what is handed over, until it is closed, and empty or refused.
-    func run() {
+    /// Sends what is handed over, until it is closed, and empty or refused. Calls `turn` between.
+    func run(_ turn: () -> Void = {}) {
         var traces: [[Span]] = []
         var isWell = true
         while true {
+            turn()
             traces.removeAll(keepingCapacity: true)
-            if queue.receive(into: &traces, max: Self.tracesPerRequest, timeout: .seconds(1)) == 0 {
+            if queue.receive(into: &traces, max: Self.tracesPerRequest, timeout: Self.turn) == 0 {
                 if queue.isClosed { return }
                 continue
             }
@@ -105,8 +111,15 @@ package final class TraceExporter: Sendable {
             if let problem, isWell { context.telemetry.emit(.tracesRefused(reason: problem)) }
             isWell = problem == nil
             // A service that ends waits for no collector.
-            if !isWell, queue.isClosed { return }
+            if !isWell, queue.isClosed { return dropRest() }
         }
+    }
+
+    /// Counts what was handed over before the end, and is not sent.
+    private func dropRest() {
+        var rest: [[Span]] = []
+        while queue.receive(into: &rest, max: Self.tracesMax, timeout: .zero) > 0 {}
+        dropped.refused.add(rest.reduce(0) { $0 + UInt64($1.count) })
     }
 
     /// Posts spans. Returns how many the collector has not taken, and why; `nil`: it took all.
@@ -183,7 +196,7 @@ extension ServiceEvent {
         Self(
             .warning, "traces.refused",
             "the collector of OpenTelemetry does not take spans, which are dropped: look at it, "
-                + "and at OTEL_EXPORTER_OTLP_ENDPOINT",
+                + "and at its address (OTEL_EXPORTER_OTLP_*)",
             ("reason", .text(reason)))
     }
 }

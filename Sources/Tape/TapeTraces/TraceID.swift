@@ -40,6 +40,12 @@ package struct TraceID: Hashable, Sendable {
         max(1, Checksum.chained(low, after: step.seed))
     }
 
+    /// Returns the id of the span of a step as another service computes it: that of its own step is
+    /// in it, so that no two services send one id.
+    func span(_ step: TraceStep, computedIn finder: TraceStep) -> UInt64 {
+        max(1, Checksum.chained(span(step), after: finder.seed))
+    }
+
     /// Whether the trace is among this share of all. Decided as OpenTelemetry's samplers by ratio
     /// do, so that others agree, too.
     package func isSampled(_ share: Double) -> Bool {
@@ -84,6 +90,15 @@ package enum TraceStep: Hashable, Sendable {
         case .receive: nil
         case .publish: .receive
         case .process, .store: .publish
+        }
+    }
+
+    /// The service that takes it.
+    var service: String {
+        switch self {
+        case .receive, .publish: "provider-gateway"
+        case .process: "operator-worker"
+        case .store: "store-writer"
         }
     }
 

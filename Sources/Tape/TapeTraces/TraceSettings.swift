@@ -4,8 +4,10 @@ package import ServiceRuntime
 
 /// Which traces are sent where. The names of the keys are those of OpenTelemetry, where it has one.
 package struct TraceSettings: Sendable {
-    /// Where requests go: the endpoint with `/v1/traces`.
+    /// Where requests go.
     package var url: String
+    /// A file of certificates (PEM) that are trusted beside the system's; empty: none.
+    var caPath = ""
     /// Headers of a request, whose values may be secrets.
     var headers: [HTTPHeader] = []
     /// How long a request may take.
@@ -26,15 +28,23 @@ package struct TraceSettings: Sendable {
 
     /// Returns `nil` where no collector is named.
     package init?(_ configuration: Configuration) throws(SettingsError) {
-        guard let endpoint = configuration.optionalText("OTEL_EXPORTER_OTLP_ENDPOINT") else {
+        let whole = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
+        let base = "OTEL_EXPORTER_OTLP_ENDPOINT"
+        let name: String
+        if let address = configuration.optionalText(whole) {
+            name = whole
+            url = address
+        } else if let endpoint = configuration.optionalText(base) {
+            name = base
+            url = (endpoint.hasSuffix("/") ? String(endpoint.dropLast()) : endpoint) + "/v1/traces"
+        } else {
             return nil
         }
-        url = (endpoint.hasSuffix("/") ? String(endpoint.dropLast()) : endpoint) + "/v1/traces"
         // An address may have a key in it, so none is shown.
-        guard let address = HTTPURL(url), !endpoint.contains("?") else {
-            throw SettingsError(
-                "OTEL_EXPORTER_OTLP_ENDPOINT is no address of HTTP, or has a user or a query")
+        guard let address = HTTPURL(url), !url.contains("?") else {
+            throw SettingsError("\(name) is no address of HTTP, or has a user or a query")
         }
+        caPath = configuration.optionalText("OTEL_EXPORTER_OTLP_CERTIFICATE") ?? ""
         headers = try Self.pairs(
             configuration.secret("OTEL_EXPORTER_OTLP_HEADERS")?.revealed ?? "",
             of: "OTEL_EXPORTER_OTLP_HEADERS"

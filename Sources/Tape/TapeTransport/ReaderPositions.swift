@@ -129,14 +129,10 @@ extension ReaderPosition {
                 json.member("packet_ordinal", proof.packet.firstOrdinal)
                 json.member("packet_checksum", proof.packet.checksum)
             }
-            json.array("sources") { json in
-                for source in sources {
-                    json.object { json in
-                        json.member("source", source.source.text)
-                        json.member("epoch", source.epoch)
-                        json.member("last_ordinal", source.lastOrdinal)
-                    }
-                }
+            json.member("sources", each: sources) { source, json in
+                json.member("source", source.source.text)
+                json.member("epoch", source.epoch)
+                json.member("last_ordinal", source.lastOrdinal)
             }
         }
     }

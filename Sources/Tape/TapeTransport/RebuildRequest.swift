@@ -54,26 +54,20 @@ package struct RebuildRequest: Equatable, Sendable {
     package static func key(_ partition: Partition) -> String { "operator.\(partition).rebuild" }
 
     package var json: [UInt8] {
-        var json = JSONWriter(capacity: 64)
-        json.object(version: Self.version) { json in
+        JSONWriter.made(capacity: 64, version: Self.version) { json in
             json.member("requested_ns", requested.nanoseconds)
             guard let stored else { return }
             json.key("stored")
             json.object { json in
                 json.member("last_ordinal", stored.lastOrdinal)
                 json.member("epoch", stored.epoch)
-                json.array("sources") { json in
-                    for source in stored.sources {
-                        json.object { json in
-                            json.member("source", source.source.text)
-                            json.member("epoch", source.epoch)
-                            json.member("last_ordinal", source.lastOrdinal)
-                        }
-                    }
+                json.member("sources", each: stored.sources) { source, json in
+                    json.member("source", source.source.text)
+                    json.member("epoch", source.epoch)
+                    json.member("last_ordinal", source.lastOrdinal)
                 }
             }
-        }
-        return json.bytes
+        }.bytes
     }
 
     /// Reads a request. Only a newer release can mean something else by the key: any other value is

@@ -70,8 +70,7 @@ package struct SourceRecord: Equatable, Sendable {
     // MARK: JSON
 
     var json: [UInt8] {
-        var json = JSONWriter(capacity: 64 + heads.count * 64)
-        json.object(version: Self.version) { json in
+        JSONWriter.made(capacity: 64 + heads.count * 64, version: Self.version) { json in
             json.member("time", time.description)
             json.member("time_ns", time.nanoseconds)
             json.array("partitions") { json in
@@ -86,8 +85,7 @@ package struct SourceRecord: Equatable, Sendable {
                     Self.write(head, "stream", stream, into: &json)
                 }
             }
-        }
-        return json.bytes
+        }.bytes
     }
 
     private static func write(

@@ -53,14 +53,12 @@ struct HeadMessage: Equatable {
     }
 
     private static func json(_ head: TapeHead) -> [UInt8] {
-        var json = JSONWriter(capacity: 96)
-        json.object { json in
+        JSONWriter.made(capacity: 96) { json in
             json.member("partition", head.partition.number)
             json.member("epoch", head.epoch)
             json.member("last_ordinal", head.lastOrdinal)
             json.member("sequence", head.sequence)
-        }
-        return json.bytes
+        }.bytes
     }
 
     init(source: SourceName, input: ReaderPosition.Input, heads: [TapeHead]) {

@@ -62,7 +62,7 @@ struct SetAside: Hashable, Sendable {
 
     /// Reads the file's content. Returns `nil` when there is no file or it is damaged.
     static func parse(_ bytes: [UInt8]?) -> SetAside? {
-        guard let bytes, let document = SpoolHolder.parsed(bytes),
+        guard let bytes, let document = JSONValue.parsed(bytes),
             let source = document["source"]?.string.flatMap(SourceName.init),
             let reason = document["reason"]?.string, let time = document["time_ns"]?.int
         else { return nil }

@@ -60,7 +60,7 @@ struct SpoolHolder: Equatable {
     /// Reads the file's content; `nil`: there is no file.
     static func parse(_ bytes: [UInt8]?) -> Found {
         guard let bytes else { return .none }
-        guard let document = parsed(bytes), let version = document["version"]?.int else {
+        guard let document = JSONValue.parsed(bytes), let version = document["version"]?.int else {
             return .damaged
         }
         if version > Self.version { return .newer }
@@ -76,14 +76,5 @@ struct SpoolHolder: Equatable {
             holder.epochs[Partition(number)] = epochs.sorted().suffix(epochsMax)
         }
         return .holder(holder)
-    }
-
-    /// Returns the JSON document; `nil` when the bytes are none.
-    static func parsed(_ bytes: [UInt8]) -> JSONValue? {
-        do throws(JSONError) {
-            return try JSONValue.parse(bytes)
-        } catch {
-            return nil
-        }
     }
 }

@@ -195,7 +195,8 @@ struct MadeDeployment {
             "membership":{"group":"store","member":"\(name)","instance":"\(name)","owners":[]},
             "writer":{"queue":{"capacity_rows":200000,"lanes":[{"rows":412},{"rows":173}]},
             "workers":[{"state":"writing","last_error":null}]},
-            "database":{"problem":null,"bytes":{"trades":\(48_318_382_080 + grown),
+            "database":{"problem":null,"bytes_at":"\(Self.wall(seconds - 90))",
+            "bytes":{"trades":\(48_318_382_080 + grown),
             "quotes":\(31_138_512_896 + grown / 2),
             "bars":6442450944,"versions":214748364},"profile":{"durable":true,"problems":[]}}}
             """

@@ -12,7 +12,7 @@ struct ClickHouseBench: FrontBench {
     static let obstacle = PythonServer.obstacle(of: packages)
     static let database = "market_data"
     static let script =
-        "\(ServerPrograms.checkout)/Tests/StoreWriterServerTests/ClickHouse/clickhouse_front.py"
+        "\(ServerPrograms.checkout)/Tests/StoreWriterServerTests/fronts/clickhouse_front.py"
 
     let folder: TemporaryFolder
     let front: PythonServer

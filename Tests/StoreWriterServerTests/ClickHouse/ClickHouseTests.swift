@@ -86,18 +86,9 @@ struct ClickHouseTests {
     @Test("each tick is one row, whatever the server does, and with another writer")
     func exactOnce() throws {
         let bench = try ClickHouseBench("wchonce")
-        try bench.migrate()
         var sources = try bench.sources()
-        try bench.publish(&sources)
-        let first = try bench.start()
-        #expect(try bench.isComplete(25), "\(bench.seen)")
-        try bench.plan("lose 3")
-        try bench.publish(&sources)
-        #expect(try bench.isComplete(50), "\(bench.seen)")
-        try bench.plan("away 4")
-        try bench.plan("full 2")
-        try bench.publish(&sources)
-        #expect(try bench.isComplete(75), "\(bench.seen)")
+        let first = try bench.begin(&sources)
+        try bench.storeThroughFaults(&sources)
         // A hole on the tape is named once.
         for index in sources.indices { sources[index].skip = 5 }
         try bench.publish(&sources)
@@ -145,20 +136,7 @@ struct ClickHouseTests {
         let client = try ClickHouseClient(bench.clientSettings) { _ in }
         try client.run(
             "ALTER TABLE trades ADD CONSTRAINT odd CHECK toString(price) != '0.000000003'")
-        var sources = try bench.sources()
-        try bench.publish(&sources)
-        let writer = try bench.start()
-        #expect(
-            try eventually(within: 60) {
-                try bench.shown().map { $0.split(separator: " ")[1] } == ["24", "24"]
-            }, "\(bench.seen)")
-        #expect(try writer.stop() == .success)
-        let stream = bench.tape.names.deadLetterStream
-        let info = try #require(try bench.tape.client.jetStream.streamInfo(stream))
-        #expect(info.messages == 2)
-        let message = try bench.tape.client.jetStream.message(
-            stream: stream, sequence: info.firstSequence)
-        let letter = try DeadLetter(json: try #require(message).payload)
+        let letter = try bench.letterOfRefusedRows()
         #expect(letter.storeKind == "clickhouse" && letter.sink == "trades")
         #expect(letter.refusal.message.contains("odd"), "\(letter.refusal.message)")
     }
@@ -166,11 +144,8 @@ struct ClickHouseTests {
     @Test("where the record is lost, nothing is stored twice: a person is needed")
     func lostRecord() throws {
         let bench = try ClickHouseBench("wchlost")
-        try bench.migrate()
         var sources = try bench.sources()
-        try bench.publish(&sources)
-        let first = try bench.start()
-        #expect(try bench.isComplete(25))
+        let first = try bench.begin(&sources)
         #expect(try first.stop() == .success)
         let bucket = try bench.tape.client.jetStream.openOrMakeBucket(
             GroupRegistry.configuration(bench.tape.names))
@@ -188,32 +163,18 @@ struct ClickHouseTests {
     @Test("another database than that of the record is refused")
     func otherDatabase() throws {
         let bench = try ClickHouseBench("wchother")
-        try bench.migrate()
-        var sources = try bench.sources()
-        try bench.publish(&sources)
-        let first = try bench.start()
-        #expect(try bench.isComplete(25))
-        #expect(try first.stop() == .success)
         let client = try ClickHouseClient(bench.clientSettings) { _ in }
-        try client.run("DROP DATABASE \(ClickHouseBench.database) SYNC", isInDatabase: false)
-        try bench.migrate()
-        try bench.publish(&sources)
-        let second = try bench.start()
-        #expect(
-            eventually(within: 60) { second.service.log.text.contains("in another database") },
-            "\(second.service.log.text)")
-        _ = try second.stop()
+        try bench.refuseOtherDatabase {
+            try client.run("DROP DATABASE \(ClickHouseBench.database) SYNC", isInDatabase: false)
+        }
         #expect(try bench.shown().isEmpty)
     }
 
     @Test("the audit counts the rows, and finds one that is lost or there twice")
     func audit() throws {
         let bench = try ClickHouseBench("wchaudit")
-        try bench.migrate()
         var sources = try bench.sources()
-        try bench.publish(&sources)
-        let writer = try bench.start()
-        #expect(try bench.isComplete(25))
+        let writer = try bench.begin(&sources)
         #expect(try writer.stop() == .success)
         let clean = try bench.audit()
         #expect(clean.code == .success, "\(clean.said)")

@@ -1,5 +1,6 @@
 import MarketModel
 import Membership
+import NatsTransport
 import Primitives
 import ServiceRuntime
 import ServiceTestSupport
@@ -81,6 +82,61 @@ extension FrontBench {
     func publish(_ source: inout TestSource, ticks: Int = 25) throws {
         WriterBench.fill(&source, ticks: ticks)
         try source.publish(watermark: Timestamp(nanoseconds: WriterBench.start))
+    }
+
+    /// Makes the tables, and starts a writer, which stores the first ticks.
+    func begin(_ sources: inout [TestSource]) throws -> RunningService {
+        try migrate()
+        try publish(&sources)
+        let writer = try start()
+        #expect(try isComplete(25), "\(seen)")
+        return writer
+    }
+
+    /// Lets a writer that has begun store ticks through lost answers, a server that is away, and a
+    /// full disk.
+    func storeThroughFaults(_ sources: inout [TestSource]) throws {
+        try plan("lose 3")
+        try publish(&sources)
+        #expect(try isComplete(50), "\(seen)")
+        try plan("away 4")
+        try plan("full 2")
+        try publish(&sources)
+        #expect(try isComplete(75), "\(seen)")
+    }
+
+    /// Lets a writer store all ticks but the one of each partition that the server refuses. Returns
+    /// the first dead letter.
+    func letterOfRefusedRows() throws -> DeadLetter {
+        var sources = try sources()
+        try publish(&sources)
+        let writer = try start()
+        #expect(
+            try eventually(within: 60) {
+                try shown().map { $0.split(separator: " ")[1] } == ["24", "24"]
+            }, "\(seen)")
+        #expect(try writer.stop() == .success)
+        let stream = tape.names.deadLetterStream
+        let info = try #require(try tape.client.jetStream.streamInfo(stream))
+        #expect(info.messages == 2)
+        let message = try tape.client.jetStream.message(
+            stream: stream, sequence: info.firstSequence)
+        return try DeadLetter(json: try #require(message).payload)
+    }
+
+    /// A writer refuses a database that was made in the place of the one of its record.
+    func refuseOtherDatabase(_ drop: () throws -> Void) throws {
+        var sources = try sources()
+        let first = try begin(&sources)
+        #expect(try first.stop() == .success)
+        try drop()
+        try migrate()
+        try publish(&sources)
+        let second = try start()
+        #expect(
+            eventually(within: 60) { second.service.log.text.contains("in another database") },
+            "\(second.service.log.text)")
+        _ = try second.stop()
     }
 
     /// Of how many partitions a batch is declared, which is not stored for good.

@@ -9,7 +9,7 @@ import Testing
 struct QuestDBBench: FrontBench {
     static let obstacle = PythonServer.obstacle
     private static let scripts =
-        "\(ServerPrograms.checkout)/Tests/StoreWriterServerTests/QuestDB"
+        "\(ServerPrograms.checkout)/Tests/StoreWriterServerTests/fronts"
     private static let engines = "\(ServerPrograms.checkout)/deploy/local/engines.sh"
 
     let folder: TemporaryFolder

@@ -73,18 +73,9 @@ struct QuestDBTests {
     @Test("each record is one row, through lost answers, a server that is away, and a full disk")
     func stores() throws {
         let bench = try QuestDBBench("wqdbstores")
-        try bench.migrate()
         var sources = try bench.sources()
-        try bench.publish(&sources)
-        let first = try bench.start()
-        #expect(try bench.isComplete(25), "\(bench.seen)")
-        try bench.plan("lose 3")
-        try bench.publish(&sources)
-        #expect(try bench.isComplete(50), "\(bench.seen)")
-        try bench.plan("away 4")
-        try bench.plan("full 2")
-        try bench.publish(&sources)
-        #expect(try bench.isComplete(75), "\(bench.seen)")
+        let first = try bench.begin(&sources)
+        try bench.storeThroughFaults(&sources)
         #expect(try first.stop() == .success)
         try bench.publish(&sources)
         let second = try bench.start()
@@ -118,20 +109,7 @@ struct QuestDBTests {
         let bench = try QuestDBBench("wqdbletters")
         try bench.migrate()
         try bench.plan("refuse 3")
-        var sources = try bench.sources()
-        try bench.publish(&sources)
-        let writer = try bench.start()
-        #expect(
-            try eventually(within: 60) {
-                try bench.shown().map { $0.split(separator: " ")[1] } == ["24", "24"]
-            }, "\(bench.seen)")
-        #expect(try writer.stop() == .success)
-        let stream = bench.tape.names.deadLetterStream
-        let info = try #require(try bench.tape.client.jetStream.streamInfo(stream))
-        #expect(info.messages == 2)
-        let message = try bench.tape.client.jetStream.message(
-            stream: stream, sequence: info.firstSequence)
-        let letter = try DeadLetter(json: try #require(message).payload)
+        let letter = try bench.letterOfRefusedRows()
         #expect(letter.storeKind == "questdb")
         #expect(letter.refusal.message.contains("to be refused"), "\(letter.refusal.message)")
     }
@@ -145,11 +123,8 @@ struct QuestDBTests {
         ])
     func changed(command: String, said: String) throws {
         let bench = try QuestDBBench("wqdb\(command.prefix(4))")
-        try bench.migrate()
         var sources = try bench.sources()
-        try bench.publish(&sources)
-        let writer = try bench.start()
-        #expect(try bench.isComplete(25), "\(bench.seen)")
+        let writer = try bench.begin(&sources)
         try bench.plan("slow 1")
         try bench.publish(&sources)
         #expect(try eventually(within: 60) { try bench.plan("held") == "1" })
@@ -165,11 +140,8 @@ struct QuestDBTests {
     @Test("a server that is started again with another commit mode stops the position")
     func otherMode() throws {
         let bench = try QuestDBBench("wqdbmode")
-        try bench.migrate()
         var sources = try bench.sources()
-        try bench.publish(&sources)
-        let writer = try bench.start()
-        #expect(try bench.isComplete(25), "\(bench.seen)")
+        let writer = try bench.begin(&sources)
         try bench.plan("set mode nosync")
         try bench.publish(&sources)
         #expect(
@@ -187,11 +159,8 @@ struct QuestDBTests {
     @Test("where the record is lost, the rows come again, and replace the same ones")
     func lostRecord() throws {
         let bench = try QuestDBBench("wqdblost")
-        try bench.migrate()
         var sources = try bench.sources()
-        try bench.publish(&sources)
-        let first = try bench.start()
-        #expect(try bench.isComplete(25))
+        let first = try bench.begin(&sources)
         #expect(try first.stop() == .success)
         let bucket = try bench.tape.client.jetStream.openOrMakeBucket(
             GroupRegistry.configuration(bench.tape.names))
@@ -209,31 +178,15 @@ struct QuestDBTests {
     @Test("another database than that of the record is refused")
     func otherDatabase() throws {
         let bench = try QuestDBBench("wqdbother")
-        try bench.migrate()
-        var sources = try bench.sources()
-        try bench.publish(&sources)
-        let first = try bench.start()
-        #expect(try bench.isComplete(25))
-        #expect(try first.stop() == .success)
-        try bench.plan("drop store_identity")
-        try bench.migrate()
-        try bench.publish(&sources)
-        let second = try bench.start()
-        #expect(
-            eventually(within: 60) { second.service.log.text.contains("in another database") },
-            "\(second.service.log.text)")
-        _ = try second.stop()
+        try bench.refuseOtherDatabase { try bench.plan("drop store_identity") }
         #expect(try bench.isComplete(25))
     }
 
     @Test("the audit counts the rows, and finds one that is lost")
     func audit() throws {
         let bench = try QuestDBBench("wqdbaudit")
-        try bench.migrate()
         var sources = try bench.sources()
-        try bench.publish(&sources)
-        let writer = try bench.start()
-        #expect(try bench.isComplete(25))
+        let writer = try bench.begin(&sources)
         #expect(try writer.stop() == .success)
         // The first places are counted when their rows are shown.
         try bench.plan("behind 2")

@@ -57,38 +57,46 @@ def positions():
         return Head(1, 0, source, epoch, first, 0, 0, 0, ticks)
 
     at = [Position(number, 7, 1, 1) for number in range(10)]
-    begun = Reached(begins=5)
+    # The tape was purged before the follower began, up to the ordinal 500 of one source.
+    begun = Reached(sources={"old": (0, 500)})
     check(not begun.has(0))
-    # The tape was purged before the follower began.
-    equal(begun.lost(head("old", 501, 10), 5), None)
-    equal(begun.lost(head("new", 501, 10), 6), (1, 500))
-    equal(begun.lost(head("new", 1, 10), 6), None)
-    equal(begun.lost(head("universe", 9, 1), 6), None)
+    # The decoder proves what comes of it.
+    equal(begun.lost(head("old", 601, 10)), None)
+    equal(begun.lost(head("new", 501, 10)), (1, 500))
+    equal(begun.lost(head("new", 1, 10)), None)
+    equal(begun.lost(head("universe", 9, 1)), None)
     one = begun.after(head("old", 501, 10), at[5])
-    equal((one.sources, one.position, one.begins), ({"old": (1, 510)}, at[5], 5))
+    equal((one.sources, one.position), ({"old": (1, 510)}, at[5]))
     check(one.has(5) and not one.has(6))
-    # The decoder proves what comes after it.
-    equal(one.lost(head("old", 600, 1), 7), None)
+    equal(one.lost(head("old", 600, 1)), None)
     # A marker without ticks takes no ordinals, wherever it says that it is.
     two = one.after(head("old", 900, 0, epoch=3), at[6])
     equal((two.sources, two.position), ({"old": (3, 510)}, at[6]))
-    equal(begun.after(head("new", 1, 0), at[6]).sources, {"new": (1, 0)})
+    equal(begun.after(head("old", 700, 0, epoch=2), at[6]).sources, {"old": (2, 500)})
+    equal(begun.after(head("new", 1, 0), at[6]).sources, {"old": (0, 500), "new": (1, 0)})
+
+
+def _at(sequence):
+    from tapeline.follow_rules import Reached
+    from tapeline.reading import Position
+
+    return Reached(Position(sequence, 7, 1, 1))
 
 
 def batches():
     """What is missing before a packet ends the batch before it, and rows name the packet that they are of."""
     from tapeline.coverage import Missing
-    from tapeline.follow_rules import Fed, Reached, pieces, put
+    from tapeline.follow_rules import Fed, pieces, put
 
     hole = Missing(None, None, "hole")
 
     def fed(*ends):
-        return [Fed(("ticks", number % 2), Reached(number), (one, 2 * one)) for number, one in enumerate(ends)]
+        return [Fed(("ticks", number % 2), _at(number), (one, 2 * one)) for number, one in enumerate(ends)]
 
     equal(pieces([], 2), [])
     (one,) = pieces(fed(3, 5, 5), 2)
     equal((one.begins, one.ends, one.holes), ((0, 0), (5, 10), []))
-    equal(one.reached, {("ticks", 0): Reached(2), ("ticks", 1): Reached(1)})
+    equal(one.reached, {("ticks", 0): _at(2), ("ticks", 1): _at(1)})
     for row, packet in [(0, 0), (2, 0), (3, 1), (4, 1), (5, 3), (8, 3)]:
         packets = fed(3, 5, 5, 9)
         put([(row, hole)], packets, 0)
@@ -133,20 +141,20 @@ def messages():
     from tapeline.follow_rules import Reached
     from tapeline.reading import Position
 
-    here = Reached(1, Position(9, 2**64 - 1, 3, 4), {"ib": (3, 40)})
-    (one,) = reports("features", [(("ticks", 5), 17, here), (("ticks", 6), 17, Reached(1))])
+    here = Reached(Position(9, 2**64 - 1, 3, 4), {"ib": (3, 40)})
+    (one,) = reports("features", [(("ticks", 5), 17, here), (("ticks", 6), 17, Reached())])
     equal(json.loads(one), {"v": 1, "group": "features", "positions": [{
         "partition": 5, "input": "ticks", "sequence": 9, "durable": 9, "stream_created_ns": 17, "packet_epoch": 3,
         "packet_ordinal": 4, "packet_checksum": 2**64 - 1,
         "sources": [{"source": "ib", "epoch": 3, "last_ordinal": 40}]}]})
-    equal(list(reports("features", [(("ticks", 6), 17, Reached(1))])), [])
+    equal(list(reports("features", [(("ticks", 6), 17, Reached(sources={"ib": (0, 4)}))])), [])
     many = list(reports("features", [(("ticks", number), 17, here) for number in range(2_000)]))
     check(len(many) > 4 and max(map(len, many)) < 52_000, len(many))
     equal([one["partition"] for text in many for one in json.loads(text)["positions"]], list(range(2_000)))
-    answer = {"config": {}, "created": "2026-11-20T09:30:00.000000012Z", "state": {"last_seq": 8}}
-    equal(follow._stream(answer, "MD_BARS"), (1_795_167_000_000_000_012, 8))
+    answer = {"config": {}, "created": "2026-11-20T09:30:00.000000012Z"}
+    equal(follow._made(answer), 1_795_167_000_000_000_012)
     answer["config"] = {"metadata": {"created": "2026-11-20T09:30:00.5Z"}}
-    equal(follow._stream(answer, "MD_BARS"), (1_795_167_000_500_000_000, 8))
+    equal(follow._made(answer), 1_795_167_000_500_000_000)
 
 
 def lines():
@@ -285,7 +293,7 @@ class _Runner:
             for position, head in self.world.tape[place][start : start + self.world.random.randint(0, 8)]:
                 reached = self.reached[place]
                 last = reached.sources.get(head.source, (0, 0))[1]
-                lost = reached.lost(head, position.sequence)
+                lost = reached.lost(head)
                 # What the decoder finds.
                 lost = lost or (last + 1, head.first_ordinal - 1) if head.ticks else lost
                 holes = [(place, *lost)] if lost and lost[0] <= lost[1] else []

@@ -54,6 +54,19 @@ def merges():
     parts()
     clocks()
     leaders()
+    subjects()
+
+
+def subjects():
+    """A reading of values has those over all partitions, whatever the partitions of its symbols."""
+    import types
+
+    from tapeline.tape_bars import bar_subjects
+
+    tape = types.SimpleNamespace(namespace="md")
+    equal(bar_subjects(tape, [0, 2]), ("md.bars.0", "md.bars.2", "md.all.universe"))
+    equal(bar_subjects(tape, [2]), ("md.bars.2",))
+    equal(bar_subjects(tape, [2], with_values=True), ("md.bars.2", "md.all.universe"))
 
 
 def leaders():

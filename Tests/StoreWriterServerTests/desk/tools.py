@@ -41,6 +41,12 @@ def texts():
         "ticks_read": 7, "tables": None, "tape": None, "not_on_tape": [],
         "values": {**counts, "not_checked": 4, "values": [value]}}, "differs"))
     check("4 not checked\n  " in told and "extra AAPL stats.1s.mean of ib: stored 2, computed none" in told, told)
+    value = {**value, "symbol": None, "name": "market.advance_decline", "source": None}
+    told = repr(tool.Proof({
+        "ticks_read": 7, "tables": None, "tape": None, "not_on_tape": [], "values": None,
+        "over_all": {**counts, "not_checked": 5, "values": [value]}}, "differs"))
+    check("values over all partitions: 1 equal" in told and "5 not checked" in told, told)
+    check("extra all market.advance_decline of all: stored 2" in told, told)
 
 
 def tools(desk, file, symbol, at):

@@ -165,7 +165,7 @@ final class BlockWorld {
                         letters.keep(refused, batch)
                     }, committed: { letters.committed($0) }),
                 connect: { [server] () throws(StoreServerError) in server },
-                lost: { [unowned self] _, gaps in
+                tellMissing: { [unowned self] _, gaps in
                     let holes = gaps.count { $0.reason == .hole }
                     (lostRanges, toldHoles) = (lostRanges + gaps.count - holes, toldHoles + holes)
                 },

@@ -91,6 +91,9 @@ static const struct page_file files[] = {
     {"icon.svg", (const unsigned char[]){
 #embed "files/icon.svg" suffix(, 0)
     }},
+    {"jump.js", (const unsigned char[]){
+#embed "files/jump.js" suffix(, 0)
+    }},
     {"latest.html", (const unsigned char[]){
 #embed "files/latest.html" suffix(, 0)
     }},
@@ -129,6 +132,9 @@ static const struct page_file files[] = {
     }},
     {"runbook.js", (const unsigned char[]){
 #embed "files/runbook.js" suffix(, 0)
+    }},
+    {"scale.js", (const unsigned char[]){
+#embed "files/scale.js" suffix(, 0)
     }},
     {"signin.js", (const unsigned char[]){
 #embed "files/signin.js" suffix(, 0)

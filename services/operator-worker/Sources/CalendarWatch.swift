@@ -68,14 +68,10 @@ struct CalendarWatch {
     }
 
     func write(into json: inout JSONWriter) {
-        json.array("calendars") { json in
-            for entry in entries {
-                json.object { json in
-                    json.member("calendar", entry.name)
-                    json.member("valid_until", entry.until.description)
-                    json.member("has_ended", entry.hasEnded)
-                }
-            }
+        json.member("calendars", each: entries) { entry, json in
+            json.member("calendar", entry.name)
+            json.member("valid_until", entry.until.description)
+            json.member("has_ended", entry.hasEnded)
         }
     }
 }

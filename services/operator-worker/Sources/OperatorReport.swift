@@ -127,13 +127,9 @@ final class OperatorReport: Sendable {
             json.member("problem", line.problem)
             json.member("made_anew", line.tenure.isMadeAnew)
             json.member("input_sequence", line.tenure.input?.sequence ?? 0)
-            json.array("sources") { json in
-                for source in line.tenure.input?.sources ?? [] {
-                    json.object { json in
-                        json.member("source", source.source.text)
-                        json.member("last_ordinal", source.lastOrdinal)
-                    }
-                }
+            json.member("sources", each: line.tenure.input?.sources ?? []) { source, json in
+                json.member("source", source.source.text)
+                json.member("last_ordinal", source.lastOrdinal)
             }
             json.member("recovery", line.tenure.way)
             writeCheckpoint(line, into: &json)

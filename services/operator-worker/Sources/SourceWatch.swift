@@ -116,16 +116,12 @@ struct SourceWatch {
     }
 
     func write(into json: inout JSONWriter) {
-        json.array("sources") { json in
-            for (name, entry) in sorted {
-                json.object { json in
-                    json.member("source", name.text)
-                    json.member("watermark", entry.least.description)
-                    json.member("stands_still", entry.standsStill)
-                    json.member("silent", entry.isSilent)
-                    json.member("retired", entry.isRetired)
-                }
-            }
+        json.member("sources", each: sorted) { source, json in
+            json.member("source", source.key.text)
+            json.member("watermark", source.value.least.description)
+            json.member("stands_still", source.value.standsStill)
+            json.member("silent", source.value.isSilent)
+            json.member("retired", source.value.isRetired)
         }
     }
 }

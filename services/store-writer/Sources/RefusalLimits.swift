@@ -55,21 +55,21 @@ struct RefusalLimits: Sendable {
     }
 }
 
-/// Counts by group of tables how many rows were refused in a row, over all batches of a session.
-/// After so many, the tables are at fault and not these rows. Pure.
+/// Counts by table how many rows were refused in a row, over all batches of a session. After so
+/// many, the table is at fault and not these rows. Rows that another table of its group takes do
+/// not begin the count again: at low rates few of the refused come between them. Pure.
 struct RefusedInARow: Sendable {
     /// So few that the rows of other groups hardly wait for the search.
     static let rowsMax = 128
 
-    private var rows: [TableGroup: Int] = [:]
+    private var rows: [SinkName: Int] = [:]
 
-    /// Begins the count again, because rows of a table were taken, or its group is left.
-    mutating func forget(_ table: SinkName) { rows[TableGroup(of: table)] = nil }
+    /// Begins the count of a table again, because rows of it were taken, or its group is left.
+    mutating func forget(_ table: SinkName) { rows[table] = nil }
 
-    /// Notes that a row of a table was refused. Returns whether its group is at fault.
+    /// Notes that a row of a table was refused. Returns whether the table is at fault.
     mutating func refused(_ table: SinkName) -> Bool {
-        let group = TableGroup(of: table)
-        rows[group, default: 0] += 1
-        return rows[group, default: 0] >= Self.rowsMax
+        rows[table, default: 0] += 1
+        return rows[table, default: 0] >= Self.rowsMax
     }
 }

@@ -45,20 +45,16 @@ final class WorkerQueues: Sendable {
         json.member("policy", settings.overflow.rawValue)
         json.member("capacity_rows", settings.rows)
         json.member("capacity_bytes", settings.bytes)
-        json.array("lanes") { json in
-            for queue in all {
-                let waiting = queue.waiting
-                json.object { json in
-                    json.member("thread", queue.number)
-                    json.member("rows", waiting.rows)
-                    json.member("bytes", waiting.bytes)
-                    json.member("capacity_rows", queue.limits.rows)
-                    json.member("capacity_bytes", queue.limits.bytes)
-                    json.member("high_rows", queue.limits.highRows)
-                    json.member("low_rows", queue.limits.lowRows)
-                    json.member("is_high", waiting.isHigh)
-                }
-            }
+        json.member("lanes", each: all) { queue, json in
+            let waiting = queue.waiting
+            json.member("thread", queue.number)
+            json.member("rows", waiting.rows)
+            json.member("bytes", waiting.bytes)
+            json.member("capacity_rows", queue.limits.rows)
+            json.member("capacity_bytes", queue.limits.bytes)
+            json.member("high_rows", queue.limits.highRows)
+            json.member("low_rows", queue.limits.lowRows)
+            json.member("is_high", waiting.isHigh)
         }
     }
 }

@@ -150,16 +150,12 @@ final class WriterReport: Sendable {
             if let problem = line.problem { json.value(problem) } else { json.null() }
             json.member("owner_epoch", line.stored?.ownerEpoch ?? 0)
             json.member("sequence", line.stored?.position?.sequence ?? 0)
-            json.array("sources") { json in
-                for source in line.stored?.sources ?? [] {
-                    json.object { json in
-                        json.member("source", source.source.text)
-                        json.member("last_ordinal", source.lastOrdinal)
-                        json.member("written", source.written)
-                        json.member("skipped", source.skipped)
-                        json.member("dead_lettered", source.deadLettered)
-                    }
-                }
+            json.member("sources", each: line.stored?.sources ?? []) { source, json in
+                json.member("source", source.source.text)
+                json.member("last_ordinal", source.lastOrdinal)
+                json.member("written", source.written)
+                json.member("skipped", source.skipped)
+                json.member("dead_lettered", source.deadLettered)
             }
         }
     }

@@ -10,14 +10,13 @@ import ctypes
 import errno
 import itertools
 import os
-import pathlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
 from . import pure
 from .columns import Batch, Buffer, Column, Field, column
-from .errors import NotReachable
+from .libraries import Signatures, load, path_of
 
 _NULLABLE = 2
 
@@ -78,9 +77,8 @@ class _Bytes(ctypes.Structure):
     _fields_ = [("bytes", ctypes.c_void_p), ("count", ctypes.c_size_t)]
 
 
-NAME = "libtapeline_arrow.so"
 INTERFACE = 2
-_SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
+_SIGNATURES: Signatures = {
     "tapeline_arrow_begin": (None, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p]),
     "tapeline_arrow_end": (None, []),
     "tapeline_arrow_live": (ctypes.c_int64, []),
@@ -103,33 +101,17 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
 }
 
 
-def _path() -> str:
-    return os.environ.get("TAPELINE_ARROW") or str(pathlib.Path(__file__).with_name(NAME))
-
-
 @cache
 def is_there() -> bool:
     """Whether there is a library. Without it `pure` does its work."""
-    return os.path.exists(_path())
+    return os.path.exists(path_of("arrow"))
 
 
 @cache
 def library() -> ctypes.CDLL:
     """Loads what owns the structures (`tapeline_arrow.h`), because none of its consumers may meet Python
-    when it releases one. TAPELINE_ARROW names another file than the one beside this package."""
-    path = _path()
-    try:
-        found = ctypes.CDLL(path)
-    except OSError as error:
-        raise NotReachable(
-            f"the library of frames cannot be loaded ({error}): install the wheel of 'make wheel'"
-        ) from None
-    found.tapeline_arrow_interface.restype = ctypes.c_uint32
-    if found.tapeline_arrow_interface() < INTERFACE:
-        raise NotReachable(f"{path} is too old: make the wheel again")
-    for name, (result, arguments) in _SIGNATURES.items():
-        function = getattr(found, name)
-        function.restype, function.argtypes = result, arguments
+    when it releases one."""
+    found = load("arrow", ("tapeline_arrow_interface", INTERFACE), _SIGNATURES, "the library of frames")
     python = ctypes.pythonapi
     found.tapeline_arrow_begin(
         _function(python.PyCapsule_GetPointer), _function(python.Py_AddPendingCall), _COLLECT

@@ -6,7 +6,6 @@ import ctypes
 import errno
 import json
 import os
-import pathlib
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -14,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 from .arrow import ArrowArray, ArrowSchema, ForeignStream, released, schema_formats, stream_capsule, taken, texts
 from .columns import Batch, Field, PriceType
 from .errors import DamagedTape, NotReachable, TapelineError
+from .libraries import Signatures, load
 from .times import MAX_NS, MIN_NS
 
 if TYPE_CHECKING:
     from .transport import Link, Message
 
 INTERFACE = 3
-NAME = "libtapeline_decoder.so"
 KINDS = {"trades": 1, "quotes": 2, "depth": 3, "bars": 4, "gaps": 5, "indicators": 6, "provider_bars": 7}
 _IO, _DAMAGED, _HOLE, _ORDER, _FULL = 2, 3, 4, 5, 6
 _MARK_HOLES = 1
@@ -73,10 +72,8 @@ class Fed(ctypes.Structure):
     _fields_ = [("sequence", ctypes.c_uint64), ("time", ctypes.c_int64), ("subject", ctypes.c_char_p)]
 
 
-_Signature = tuple[Any, list[Any]]
 _text, _handle, _error = ctypes.c_void_p, ctypes.c_void_p, ctypes.POINTER(_Error)
-_SIGNATURES: dict[str, _Signature] = {
-    "tapeline_interface": (ctypes.c_uint32, []),
+_SIGNATURES: Signatures = {
     "tapeline_text_free": (None, [_text]),
     "tapeline_recording_info": (_text, [ctypes.c_char_p, _error]),
     "tapeline_reader_open": (
@@ -105,24 +102,8 @@ _SIGNATURES: dict[str, _Signature] = {
 
 @cache
 def library() -> ctypes.CDLL:
-    """Loads the decoder. TAPELINE_DECODER names another file than the one beside this package."""
-    path = os.environ.get("TAPELINE_DECODER") or str(pathlib.Path(__file__).with_name(NAME))
-    try:
-        found = ctypes.CDLL(path)
-    except OSError as error:
-        raise NotReachable(
-            f"the decoder of recordings cannot be loaded ({error}): install the wheel of 'make wheel'"
-        ) from None
-    found.tapeline_interface.restype = ctypes.c_uint32
-    if found.tapeline_interface() < INTERFACE:
-        raise NotReachable(
-            f"{path} has the interface {found.tapeline_interface()}, and {INTERFACE} is needed:"
-            " make the wheel again"
-        )
-    for name, (result, arguments) in _SIGNATURES.items():
-        function = getattr(found, name)
-        function.restype, function.argtypes = result, arguments
-    return found
+    """Loads the decoder."""
+    return load("decoder", ("tapeline_interface", INTERFACE), _SIGNATURES, "the decoder of recordings")
 
 
 def _owned_text(address: int | None) -> str | None:

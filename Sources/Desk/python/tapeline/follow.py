@@ -3,13 +3,15 @@ database. So each tick is taken exactly once, whatever is killed, by any number 
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import datetime
+import json
 import os
 import secrets
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -67,20 +69,39 @@ class Follow:
         self._queue: list[tuple[Piece, dict[str, Batch]]] = []
         self._passed: dict[Place, Reached] = {}
         self._streams = self._surveyed()
-        self._table.make(self._streams)
+        self._table.make(self._streams, self._begun_with)
 
     def __repr__(self) -> str:
         return f"<follower {self._wanted.group} of {self._tape!r}>"
 
     # ---- the tape
 
-    def _surveyed(self) -> dict[Place, tuple[int, int]]:
-        """Asks of each part when its stream was made, and for the last sequence of that."""
+    def _surveyed(self) -> dict[Place, int]:
+        """Asks of each part when its stream was made."""
         inputs = [name for name, one in (("ticks", self._selected), ("bars", "bars" in self._wanted.kinds)) if one]
         streams = {(name, one): self._stream((name, one)) for name in inputs for one in range(self._tape.partitions)}
-        told = {name: _stream(self._nats.request(f"$JS.API.STREAM.INFO.{name}"), name)
-                for name in sorted(set(streams.values()))}
+        told = {name: _made(self._ask("INFO", name)) for name in sorted(set(streams.values()))}
         return {place: told[name] for place, name in streams.items()}
+
+    def _begun_with(self, places: Sequence[Place]) -> dict[Place, Reached]:
+        """Asks for the first packet that is stored of each source in these parts."""
+        firsts: dict[Place, dict[str, tuple[int, int]]] = {place: {} for place in places}
+        for stream, name in sorted({(self._stream(place), place[0]) for place in places}):
+            told = self._ask("INFO", stream, subjects_filter=f"{self._tape.namespace}.{name}.>")
+            for subject in told["state"].get("subjects") or ():
+                found = self._ask("MSG.GET", stream, seq=1, next_by_subj=subject)
+                head = Head.read(base64.b64decode(found["message"]["data"]))
+                # A packet without ticks has the ordinal of the next one.
+                if (sources := firsts.get((name, head.partition))) is not None:
+                    sources[head.source] = (0, max(1, head.first_ordinal) - 1)
+        return {place: Reached(sources=sources) for place, sources in firsts.items()}
+
+    def _ask(self, what: str, stream: str, **more: Any) -> Any:
+        """Returns what NATS says of a stream."""
+        answer = self._nats.request(f"$JS.API.STREAM.{what}.{stream}", json.dumps(more).encode())
+        if "error" in answer:
+            raise NotReachable(f"the stream {stream} cannot be looked up: {answer['error'].get('description', '')}")
+        return answer
 
     def _stream(self, place: Place) -> str:
         return self._tape.bar_stream if place[0] == "bars" else tick_stream(self._tape.namespace, place[1])
@@ -90,7 +111,7 @@ class Follow:
         self._drop()
         self._reached = {place: one.reached for place, one in self._copy.held.items()}
         for place, held in self._copy.held.items():
-            if held.created != self._streams[place][0]:
+            if held.created != self._streams[place]:
                 raise DamagedTape(
                     f"the position of the follower {self._wanted.group} in the {place[0]} of partition {place[1]} is"
                     " of another tape, which was made again: name another group")
@@ -144,7 +165,7 @@ class Follow:
                     " taken: the tape was restored from a backup")
             return
         holes = self._losses.pop((place, head.source), [])
-        if lost := reached.lost(head, position.sequence):
+        if lost := reached.lost(head):
             holes.append(_lost(head.source, head.partition, *lost))
         self._reached[place] = reached.after(head, position)
         self._fed.append(Fed(place, self._reached[place], self._ends(), holes if self._concerns(place[1]) else []))
@@ -390,14 +411,12 @@ class Follow:
                 return
 
 
-def _stream(answer: Any, name: str) -> tuple[int, int]:
-    """Returns when a stream was made, and its last sequence."""
-    if "error" in answer:
-        raise NotReachable(f"the stream {name} cannot be looked up: {answer['error'].get('description', '')}")
+def _made(answer: Any) -> int:
+    """Returns when a stream was made."""
     made = answer["config"].get("metadata", {}).get("created") or answer["created"]
     moment, _, rest = made.rstrip("Z").partition(".")
     seconds = datetime.datetime.fromisoformat(f"{moment}+00:00").timestamp()
-    return int(seconds) * 10**9 + int(f"{rest:0<9}"[:9]), answer["state"]["last_seq"]
+    return int(seconds) * 10**9 + int(f"{rest:0<9}"[:9])
 
 
 def _lost(source: str, partition: int, first: int, last: int) -> Missing:

@@ -101,10 +101,9 @@ class Copy:
 class Reached:
     """How far a part was taken: its last packet, and of each source the highest epoch and the last ordinal.
 
-    Up to the sequence `begins`, at which the stream ended when the follower began, the first packet of a source may
-    have any ordinal. One that comes up later begins with 1."""
+    A source that was on the tape when the follower began is there from then on, with the epoch 0 and the ordinal before
+    the first one that was stored. One that comes up later begins with 1."""
 
-    begins: int = 0
     position: Position | None = None
     sources: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
@@ -112,9 +111,10 @@ class Reached:
         """Whether the packet of a sequence was taken."""
         return self.position is not None and sequence <= self.position.sequence
 
-    def lost(self, head: Head, sequence: int) -> tuple[int, int] | None:
-        """The ordinals of a source that is met for the first time which are missing before its packet."""
-        is_known = head.source in self.sources or sequence <= self.begins or head.source == VALUES
+    def lost(self, head: Head) -> tuple[int, int] | None:
+        """The ordinals of a source that came up later which are missing before its first packet. The decoder finds
+        those of the others."""
+        is_known = head.source in self.sources or head.source == VALUES
         return None if is_known or head.first_ordinal <= 1 else (1, head.first_ordinal - 1)
 
     def after(self, head: Head, position: Position) -> Reached:
@@ -122,7 +122,7 @@ class Reached:
         epoch, last = self.sources.get(head.source, (0, head.first_ordinal - 1))
         # A packet without ticks proves nothing of the ordinals before it.
         last = max(last, head.first_ordinal + head.ticks - 1) if head.ticks else last
-        return Reached(self.begins, position, {**self.sources, head.source: (max(epoch, head.epoch), last)})
+        return Reached(position, {**self.sources, head.source: (max(epoch, head.epoch), last)})
 
 
 # ---- batches

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .database import _connected, _driver, explained
@@ -13,7 +13,7 @@ from .reading import Position
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS tapeline_followed (
-    follower text, input text, partition integer, stream_created bigint NOT NULL, begins bigint NOT NULL,
+    follower text, input text, partition integer, stream_created bigint NOT NULL,
     epoch bigint NOT NULL DEFAULT 0, owner text, lease_until timestamptz NOT NULL DEFAULT '-infinity',
     sequence bigint, packet_checksum numeric(20), packet_epoch bigint, packet_ordinal bigint,
     sources jsonb NOT NULL DEFAULT '{}', moved_at timestamptz, PRIMARY KEY (follower, input, partition));
@@ -23,8 +23,7 @@ CREATE TABLE IF NOT EXISTS tapeline_copies (
 """
 # By the clock of the database, and not by that of the transaction's beginning.
 _LATER = "clock_timestamp() + make_interval(secs => %(lease)s)"
-_ROW = ("input, partition, epoch, stream_created, begins, sequence, packet_checksum, packet_epoch, packet_ordinal,"
-        " sources")
+_ROW = "input, partition, epoch, stream_created, sequence, packet_checksum, packet_epoch, packet_ordinal, sources"
 _RENEW = f"""
 UPDATE tapeline_followed SET lease_until = {_LATER} WHERE follower = %(follower)s AND owner = %(copy)s RETURNING {_ROW}
 """
@@ -84,8 +83,12 @@ class FollowTable:
         if self._session is None:
             driver = _driver()
             with explained():
-                self._session = _connected(driver, {"conninfo": self._url})
-                self._session.autocommit = True
+                session = _connected(driver, {"conninfo": self._url})
+                session.autocommit = True
+                # Whatever the database's own is: where another copy has changed a row meanwhile, any other level
+                # refuses the statement, and the copy would not see that it has lost its lease.
+                session.execute("SET default_transaction_isolation = 'read committed'")
+            self._session = session
         return self._session
 
     def close(self) -> None:
@@ -99,9 +102,9 @@ class FollowTable:
             cursor = self.session.execute(sql, {**self._told, **(more or {})})
             return cursor.fetchall() if cursor.description else []
 
-    def make(self, streams: Mapping[Place, tuple[int, int]]) -> None:
-        """Makes the tables and the rows that are not there. `streams`: of each part when its stream was made, and the
-        last sequence of that."""
+    def make(self, streams: Mapping[Place, int], begun: Callable[[Sequence[Place]], Mapping[Place, Reached]]) -> None:
+        """Makes the tables and the rows that are not there. `streams`: of each part when its stream was made. `begun`
+        is asked with what new ones begin, so that what is purged after it is missing."""
         self._leave()
         self._told["inputs"] = sorted({name for name, _ in streams})
         with explained(), self.session.transaction():
@@ -111,10 +114,14 @@ class FollowTable:
             if None in self.session.execute(f"SELECT {names}").fetchone():
                 self.session.execute(_TABLES)
             self.session.execute(_FORGET, [self._follower])
-            self.session.cursor().executemany(
-                "INSERT INTO tapeline_followed (follower, input, partition, stream_created, begins)"
-                " VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-                [(self._follower, *place, *stream) for place, stream in sorted(streams.items())])
+            known = "SELECT input, partition FROM tapeline_followed WHERE follower = %s"
+            new = sorted({*streams} - {*self.session.execute(known, [self._follower]).fetchall()})
+            if new:
+                self.session.cursor().executemany(
+                    "INSERT INTO tapeline_followed (follower, input, partition, stream_created, sources)"
+                    " VALUES (%s, %s, %s, %s, %s)",
+                    [(self._follower, *place, streams[place], json.dumps(one.sources))
+                     for place, one in begun(new).items()])
 
     def _leave(self) -> None:
         if self._transaction is not None:
@@ -209,7 +216,7 @@ def _packet(reached: Reached) -> Sequence[int | None]:
 
 
 def _held(row: tuple[Any, ...]) -> tuple[Place, Held]:
-    name, partition, epoch, created, begins, sequence, checksum, packet_epoch, ordinal, sources = row
+    name, partition, epoch, created, sequence, checksum, packet_epoch, ordinal, sources = row
     position = None if sequence is None else Position(sequence, int(checksum), packet_epoch, ordinal)
-    reached = Reached(begins, position, {source: (told[0], told[1]) for source, told in sources.items()})
+    reached = Reached(position, {source: (told[0], told[1]) for source, told in sources.items()})
     return (name, partition), Held(epoch, created, reached)

@@ -13,6 +13,7 @@ from .coverage import BEFORE, NO_DEPTH, GapRecord, Missing, not_come, not_whole,
 from .database import Snapshot, _MICROSECONDS, _moment, bars_place, criteria, past_place, source_of
 from .errors import NOTHING_STORED
 from .selection import Wanted
+from .tape import VALUES
 
 STALE_NS = 60 * times.SECOND
 """A writer advances its positions every ten seconds. One that is behind by more has stopped."""
@@ -121,8 +122,10 @@ def _partitions(snapshot: Snapshot, wanted: Wanted) -> dict[str, int]:
     for symbol in wanted.symbols:
         for table in dict.fromkeys((wanted.kind, *_TICKS, "bars")):
             rows = snapshot.rows(
-                f"SELECT partition FROM {snapshot.table(table)} WHERE symbol = %s ORDER BY ts DESC LIMIT 1",
-                [symbol],
+                # A scan's values are with the first partition, whatever their symbols.
+                f"SELECT partition FROM {snapshot.table(table)} WHERE symbol = %s AND source <> %s"
+                " ORDER BY ts DESC LIMIT 1",
+                [symbol, VALUES],
             )
             if rows:
                 found[symbol] = rows[0][0]
@@ -251,6 +254,7 @@ def _end(snapshot: Snapshot, wanted: Wanted, partitions: dict[str, int]) -> Iter
     now = time.time_ns()
     end = now if wanted.end is None else wanted.end
     advanced = _MICROSECONDS.format("coalesce(advanced_at, claimed_at)")
+    concerned = {*partitions.values(), *_with_values(snapshot, wanted)}
     for partition, stored in snapshot.rows(
         f"SELECT partition, min({advanced}) FROM {snapshot.table('reached_positions')}"
         # A position of which nothing was ever stored has no packet, and does not advance.
@@ -258,11 +262,20 @@ def _end(snapshot: Snapshot, wanted: Wanted, partitions: dict[str, int]) -> Iter
         f"SELECT input, partition FROM {snapshot.table('sink_source_ordinals')})) GROUP BY partition",
         [list(schema.KINDS[wanted.kind].inputs)],
     ):
-        is_concerned = not wanted.symbols or partition in partitions.values()
+        is_concerned = not wanted.symbols or partition in concerned
         if is_concerned and stored < end and now - stored > STALE_NS:
             yield Missing(
                 stored, wanted.end, "not stored yet", detail=f"the writer's partition {partition} stands still"
             )
+
+
+def _with_values(snapshot: Snapshot, wanted: Wanted) -> list[int]:
+    """Returns the partition with the values over all partitions, if some are of the selected symbols."""
+    if wanted.kind != "indicators" or not wanted.symbols:
+        return []
+    place = snapshot.table("indicators")
+    sql = f"SELECT partition FROM {place} WHERE symbol = ANY (%s) AND source = %s LIMIT 1"
+    return [partition for partition, in snapshot.rows(sql, [list(wanted.symbols), VALUES])]
 
 
 def lost_place(snapshot: Snapshot) -> str:
@@ -289,7 +302,7 @@ def _lost(snapshot: Snapshot, wanted: Wanted, partitions: dict[str, int]) -> Ite
         if not wanted.symbols:
             yield Missing(None, None, reason, None, source, detail=told)
         for symbol in wanted.symbols:
-            if partitions.get(symbol, partition) != partition:
+            if partitions.get(symbol, partition) != partition and source != VALUES:
                 continue
             # Rows of these kinds are few. Ticks have ordinals of the same lane.
             tables = (wanted.kind, *_TICKS) if kind.own and stream == "ticks" else (wanted.kind,)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 import time
@@ -67,6 +68,17 @@ class Tape:
             return Link(self.address)
         except TransportError as error:
             raise NotReachable(str(error)) from None
+
+    @contextlib.contextmanager
+    def linked(self) -> Iterator[Link]:
+        """A connection for some questions."""
+        link = self.link()
+        try:
+            yield link
+        except TransportError as error:
+            raise NotReachable(str(error)) from None
+        finally:
+            link.close()
 
     @property
     def partitions(self) -> int:
@@ -166,7 +178,7 @@ class Tape:
             from .tape_bars import bar_subjects
 
             all_of_them = list(range(self.partitions)) if partitions is None else partitions
-            parts.append(Part(self.bar_stream, bar_subjects(self, all_of_them), time=time))
+            parts.append(Part(self.bar_stream, bar_subjects(self, all_of_them, with_values=True), time=time))
         return parts
 
     def gap_records(self, wanted: Wanted) -> list[GapRecord]:
@@ -252,13 +264,8 @@ class Tape:
         if bars:
             subject = f"all.{VALUES}" if source == VALUES else f"bars.{partition}"
             stream, subject = self.bar_stream, f"{self.namespace}.{subject}"
-        link = self.link()
-        try:
+        with self.linked() as link:
             stored = first_stored(link, stream, [subject])
-        except TransportError as error:
-            raise NotReachable(str(error)) from None
-        finally:
-            link.close()
         if stored is None or stored[2] == 1 or start is not None and stored[0] <= start - AHEAD_NS:
             return None
         told = f"the tape has partition {partition} from ordinal {stored[2]} on"

@@ -10,11 +10,10 @@ from . import times
 from .columns import Batch
 from .coverage import BEFORE_ON_TAPE, Coverage, Missing, not_come, not_whole, partition_of, within
 from .decoder import Decoder, Hole
-from .errors import NotKnown, NotReachable
+from .errors import NotKnown
 from .reading import Head, Part, Reading, first_stored, steps
 from .selection import Wanted
 from .tape import AHEAD_NS, NOTHING, VALUES, Tape, before
-from .transport import TransportError
 from .versions import DECODED, Row, Versions, partial
 
 Pair = tuple[str | None, str | None]
@@ -133,8 +132,8 @@ class TapeBars:
         that was sent before the beginning, too."""
         if not self._begin:
             return 0
-        link, back = self._tape.link(), _BACK
-        try:
+        back = _BACK
+        with self._tape.linked() as link:
             while True:
                 start = max(1, self._begin - back)
                 first = first_stored(link, self._tape.bar_stream, [f"{self._tape.namespace}.>"], start=start)
@@ -143,10 +142,6 @@ class TapeBars:
                 if start == 1:
                     return 0
                 back *= 8
-        except TransportError as error:
-            raise NotReachable(str(error)) from None
-        finally:
-            link.close()
 
     # ---- what is missing
 
@@ -178,26 +173,16 @@ class TapeBars:
         survey.versions.require_known()
 
     def _has_packets(self, partition: int) -> bool:
-        link = self._tape.link()
-        try:
-            subject = f"{self._tape.namespace}.bars.{partition}"
+        subject = f"{self._tape.namespace}.bars.{partition}"
+        with self._tape.linked() as link:
             return first_stored(link, self._tape.bar_stream, [subject]) is not None
-        except TransportError as error:
-            raise NotReachable(str(error)) from None
-        finally:
-            link.close()
 
     def _coverage(self, survey: _Survey, purged: dict[int, Missing], rows: list[Row]) -> Coverage:
         wanted, tape = self._wanted, self._tape
         bars = list(partial(rows))
         named = {*wanted.sources, *(bar[1] for bar in bars)}
-        link = tape.link()
-        try:
+        with tape.linked() as link:
             known = {source for source in named if tape.has_source(link, source)}
-        except TransportError as error:
-            raise NotReachable(str(error)) from None
-        finally:
-            link.close()
         # The source of a bar may be a group, whose members nothing here names.
         sources = wanted.sources if known.issuperset(wanted.sources) else ()
         found = tape.gaps(replace(wanted, sources=sources))
@@ -262,13 +247,8 @@ class TapeBars:
 
     def _tick_sources(self) -> tuple[str, ...]:
         """The sources whose ticks the bars are made of; none: any, as the source of a bar may be a group of them."""
-        link = self._tape.link()
-        try:
+        with self._tape.linked() as link:
             known = all(self._tape.has_source(link, source) for source in self._wanted.sources)
-        except TransportError as error:
-            raise NotReachable(str(error)) from None
-        finally:
-            link.close()
         return self._wanted.sources if known else ()
 
     def _all(self, left: list[Pair]) -> set[tuple[str, str]]:
@@ -321,7 +301,8 @@ def _without(wanted: Wanted, bars: Collection[tuple[str, str]]) -> list[Pair]:
     ]
 
 
-def bar_subjects(tape: Tape, partitions: list[int]) -> tuple[str, ...]:
-    """Returns the subjects of the bars of partitions. The first one has the values over all partitions, too."""
-    values = [f"{tape.namespace}.all.{VALUES}"] if 0 in partitions else []
+def bar_subjects(tape: Tape, partitions: list[int], *, with_values: bool = False) -> tuple[str, ...]:
+    """Returns the subjects of the bars of partitions. The first one has the values over all partitions, too: those
+    of a scan may be of a symbol of any partition."""
+    values = [f"{tape.namespace}.all.{VALUES}"] if with_values or 0 in partitions else []
     return (*(f"{tape.namespace}.bars.{partition}" for partition in partitions), *values)

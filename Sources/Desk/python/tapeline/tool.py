@@ -96,10 +96,12 @@ class Proof(Answer):
                 lines += _fields(bar["fields"])
             more = found["differing"] + found["missing"] + found["extra"] - BARS_SHOWN
             lines += [f"    and {more} more"] if more > 0 else []
-        if found := self.get("values"):
-            lines.append(f"  values: {found['equal']} equal, {found['differing']} differing, {found['missing']} missing,"
-                         f" {found['extra']} extra, {found['not_checked']} not checked")
-            lines += _shown([f"{one['kind']} {one['symbol']} {one['name']} of {one['source']}: stored"
+        for key, told in (("values", "values"), ("over_all", "values over all partitions")):
+            if not (found := self.get(key)):
+                continue
+            lines.append(f"  {told}: {found['equal']} equal, {found['differing']} differing,"
+                         f" {found['missing']} missing, {found['extra']} extra, {found['not_checked']} not checked")
+            lines += _shown([f"{one['kind']} {one['symbol'] or 'all'} {one['name']} of {one['source'] or 'all'}: stored"
                              f" {one['stored']}, computed {one['computed']}" for one in found["values"]])
         lines += [f"  partition {cut['partition']}: the tape has no more {cut['from']} to {cut['to']}"
                   for cut in self["not_on_tape"]]

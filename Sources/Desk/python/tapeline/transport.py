@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import pathlib
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,10 +11,10 @@ from functools import cache
 from typing import Any
 
 from .decoder import Fed
-from .errors import NotReachable, TapelineError
+from .errors import TapelineError
+from .libraries import Signatures, load
 
 INTERFACE = 2
-NAME = "libtapeline_transport.so"
 AWAY, REFUSED, CLOSED = 2, 3, 4
 RANGES_MAX = 16
 
@@ -107,7 +106,7 @@ class TransportError(Exception):
 
 
 _handle, _error = ctypes.c_void_p, ctypes.POINTER(_Error)
-_SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
+_SIGNATURES: Signatures = {
     "tapeline_tape_open": (_handle, [ctypes.POINTER(_Options), _error]),
     "tapeline_tape_close": (None, [_handle]),
     "tapeline_tape_is_connected": (ctypes.c_int32, [_handle]),
@@ -133,22 +132,11 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
 
 @cache
 def library() -> ctypes.CDLL:
-    """Loads the transport. TAPELINE_TRANSPORT names another file than the one beside this package."""
-    path = os.environ.get("TAPELINE_TRANSPORT") or str(pathlib.Path(__file__).with_name(NAME))
-    try:
-        found = ctypes.CDLL(path)
-    except OSError as error:
-        raise NotReachable(
-            f"the transport of the tape cannot be loaded ({error}): install the wheel of 'make wheel'; it"
-            " needs OpenSSL 3 (Debian: libssl3)"
-        ) from None
-    found.tapeline_transport_interface.restype = ctypes.c_uint32
-    if found.tapeline_transport_interface() < INTERFACE:
-        raise NotReachable(f"{path} is too old: make the wheel again")
-    for name, (result, arguments) in _SIGNATURES.items():
-        function = getattr(found, name)
-        function.restype, function.argtypes = result, arguments
-    return found
+    """Loads the transport."""
+    return load(
+        "transport", ("tapeline_transport_interface", INTERFACE), _SIGNATURES, "the transport of the tape",
+        "; it needs OpenSSL 3 (Debian: libssl3)",
+    )
 
 
 @dataclass(frozen=True)

@@ -50,9 +50,7 @@ package struct ConsumerConfiguration: Equatable, Sendable {
             json.member("ack_policy", "none")
             json.member("replay_policy", "instant")
             if !filterSubjects.isEmpty {
-                json.array("filter_subjects") { json in
-                    for subject in filterSubjects { json.value(subject) }
-                }
+                json.member("filter_subjects", values: filterSubjects)
             }
             json.member("inactive_threshold", inactiveThreshold.clampedNanoseconds)
             json.member("num_replicas", 1)

@@ -46,13 +46,11 @@ extension JetStream {
 
     /// No message is so small. So it ends by 409 where one is there, and else by 404.
     private static let emptyPull: [UInt8] = {
-        var body = JSONWriter(capacity: 64)
-        body.object { json in
+        JSONWriter.made(capacity: 64) { json in
             json.member("batch", 1)
             json.member("max_bytes", 1)
             json.member("no_wait", true)
-        }
-        return body.bytes
+        }.bytes
     }()
 }
 

@@ -114,7 +114,7 @@ package struct StreamConfiguration: Equatable, Sendable {
     func write(into json: inout JSONWriter) {
         json.object { json in
             json.member("name", name)
-            json.array("subjects") { json in for subject in subjects { json.value(subject) } }
+            json.member("subjects", values: subjects)
             json.member("retention", retention.rawValue)
             json.member("max_consumers", -1)
             json.member("max_msgs", messagesMax.all)

@@ -84,8 +84,7 @@ package enum ServiceQuestion: String, CaseIterable, Sendable {
     }
 
     func answer(of service: ServiceAnnouncement) -> [UInt8] {
-        var json = JSONWriter(capacity: 512)
-        json.object { json in
+        JSONWriter.made(capacity: 512) { json in
             json.member("type", type)
             json.member("name", service.name)
             json.member("id", service.id)
@@ -103,7 +102,6 @@ package enum ServiceQuestion: String, CaseIterable, Sendable {
             // Endpoints serve requests. These services work through the tape, and their numbers are
             // at the address in the metadata.
             if self != .ping { json.array("endpoints") { _ in } }
-        }
-        return json.bytes
+        }.bytes
     }
 }

@@ -130,6 +130,12 @@ extension ConfigurationKey {
             "OTEL_EXPORTER_OTLP_ENDPOINT", .url(["http", "https"]), group: "Traces",
             "Collector of OpenTelemetry (http://host:4318) for traces; empty: none are sent."),
         ConfigurationKey(
+            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", .url(["http", "https"]), group: "Traces",
+            "Address for traces as it is; empty: that of the collector and /v1/traces."),
+        ConfigurationKey(
+            "OTEL_EXPORTER_OTLP_CERTIFICATE", .text, group: "Traces",
+            "Path of certificates (PEM) that are trusted beside the system's."),
+        ConfigurationKey(
             "OTEL_EXPORTER_OTLP_HEADERS", .text, secret: true, group: "Traces",
             "Headers for the collector: NAME=VALUE,...; percent-encoded."),
         ConfigurationKey(

@@ -48,12 +48,8 @@ final class StatusPage: Sendable {
             json.member("uptimeSeconds", Double(uptime / 1_000_000) / 1_000)
             json.member("live", health.live)
             json.member("ready", health.ready)
-            json.array("reasons") { reasons in
-                for reason in health.reasons { reasons.value(reason) }
-            }
-            json.array("degraded") { reasons in
-                for reason in health.degraded { reasons.value(reason) }
-            }
+            json.member("reasons", values: health.reasons)
+            json.member("degraded", values: health.degraded)
             for section in sections { write(section.name, section.write, into: &json) }
         }
     }

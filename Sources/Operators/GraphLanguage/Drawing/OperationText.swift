@@ -34,6 +34,10 @@ extension GraphOperation {
             return "breadth of \(universe) by the bars \(rule.series)"
                 + (rule.warmsUp ? ", warmed up by the provider's days" : "")
                 + (calendar.map { ", calendar \($0)" } ?? "")
+        case .scan(let rule):
+            let universe = rule.universe.isEmpty ? "all symbols" : "\(rule.universe.count) symbols"
+            return "scan of \(universe) by the bars \(rule.series): \(rule.condition.text), "
+                + "the \(rule.most) greatest by \(rule.rank.rawValue)"
         }
     }
 
@@ -47,6 +51,7 @@ extension GraphOperation {
         case .aggregate(let rule, _): rule.bars.series.all.map(\.summary)
         case .resample(let rule): rule.series.all.map(\.summary)
         case .breadth(let rule, _): rule.measures.map(\.summary)
+        case .scan(let rule): rule.numbers.map(\.rawValue)
         }
     }
 }

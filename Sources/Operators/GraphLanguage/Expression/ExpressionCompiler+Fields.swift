@@ -13,6 +13,7 @@ extension ExpressionCompiler {
     ]
 
     private func knownFlag(_ word: ExpressionToken) throws(ExpressionProblem) -> TickFlags? {
+        if isScan { return nil }
         if let ofBoth = Self.flags.first(where: { $0.name == word.text }) { return ofBoth.flag }
         guard let flag = Self.flagsOfTrades.first(where: { $0.name == word.text })?.flag else {
             return nil
@@ -30,7 +31,8 @@ extension ExpressionCompiler {
     }
 
     private func allows(_ field: TickField) -> Bool {
-        field.isOf(kind) || isJoined && field.isOfQuotes
+        if isScan { return ScanRule.fields.contains(field) }
+        return field.isOf(kind) || isJoined && field.isOfQuotes
     }
 
     /// Negates a comparison of a text. It is false, too, if the trade did not get the text from a
@@ -61,7 +63,9 @@ extension ExpressionCompiler {
             try emit(.isPaired, 1, at: first.offset)
             return .truth
         }
-        guard let field = TickField(rawValue: first.text) else { throw unknown(first) }
+        guard let field = TickField(rawValue: first.text), !isScan || allows(field) else {
+            throw unknown(first)
+        }
         guard allows(field) else {
             throw ofOthers(first, DataKind.inputs.first { field.isOf($0.kind) }?.kind ?? .trade)
         }
@@ -72,7 +76,8 @@ extension ExpressionCompiler {
     }
 
     private func unknown(_ word: ExpressionToken) -> ExpressionProblem {
-        let flags = kind == .trade ? Self.flags + Self.flagsOfTrades : Self.flags
+        let flags =
+            isScan ? [] : kind == .trade ? Self.flags + Self.flagsOfTrades : Self.flags
         let known =
             TickField.allCases.filter(allows).map(\.rawValue) + flags.map(\.name)
             + (isJoined ? ["paired", "symbol"] : ["symbol"])

@@ -14,6 +14,15 @@ extension TickExpression {
     }
 }
 
+extension TickExpression {
+    /// Compiles a written condition on the bars of a scan.
+    package static func compile(ofScan text: String) throws(ExpressionProblem) -> TickExpression {
+        var compiler = ExpressionCompiler(
+            try ExpressionLexer.tokens(text), kind: .providerBar, isJoined: false, isScan: true)
+        return try compiler.compile()
+    }
+}
+
 /// The kind of value at a place of an expression. Texts and symbols are never on the stack: the
 /// comparison that uses them contains them.
 enum ExpressionValue: Equatable {
@@ -50,6 +59,8 @@ struct ExpressionCompiler {
     let kind: DataKind
     /// Whether they are trades behind a join.
     let isJoined: Bool
+    /// Whether they are bars of the graph, which have the numbers of `ScanRule`.
+    let isScan: Bool
     /// The index of the next token.
     var index = 0
     var instructions: [TickExpression.Instruction] = []
@@ -59,7 +70,10 @@ struct ExpressionCompiler {
     /// The nesting at the next token.
     private var depth = 0
 
-    init(_ tokens: [ExpressionToken], kind: DataKind, isJoined: Bool) {
+    init(
+        _ tokens: [ExpressionToken], kind: DataKind, isJoined: Bool, isScan: Bool = false
+    ) {
+        self.isScan = isScan
         self.tokens = tokens
         self.kind = kind
         self.isJoined = isJoined

@@ -6,9 +6,7 @@ internal import YAMLFile
 // Reads measures over many symbols.
 extension GraphReader {
     mutating func breadth(_ draft: NodeDraft) -> GraphOperation? {
-        _ = problems.choice(
-            draft.fields.required("scope", of: draft.owner, as: "all", &problems),
-            "\(draft.owner): scope", [("all", true)])
+        readScope(draft)
         let universe = universe(draft)
         let measures = measures(draft)
         let sources = sources(draft)
@@ -36,8 +34,14 @@ extension GraphReader {
             calendar: calendar)
     }
 
+    mutating func readScope(_ draft: NodeDraft) {
+        _ = problems.choice(
+            draft.fields.required("scope", of: draft.owner, as: "all", &problems),
+            "\(draft.owner): scope", [("all", true)])
+    }
+
     /// Reads the universe. Without the key it is empty, which means every symbol that has bars.
-    private mutating func universe(_ draft: NodeDraft) -> [Symbol]? {
+    mutating func universe(_ draft: NodeDraft) -> [Symbol]? {
         guard let node = draft.fields["universe"] else { return [] }
         let what = "\(draft.owner): universe"
         guard let items = problems.list(node, what, as: "[SPY, QQQ]") else { return nil }
@@ -64,7 +68,7 @@ extension GraphReader {
     }
 
     /// Reads the sources and groups that count. Without the key the list is empty, which means all.
-    private mutating func sources(_ draft: NodeDraft) -> [SourceName] {
+    mutating func sources(_ draft: NodeDraft) -> [SourceName] {
         guard let node = draft.fields["sources"] else { return [] }
         let what = "\(draft.owner): sources"
         let items = problems.list(node, what, as: "[ibkr]") ?? []

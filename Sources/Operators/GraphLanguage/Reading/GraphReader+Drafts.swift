@@ -96,15 +96,15 @@ extension GraphReader {
 
     /// Reads a node's input.
     private mutating func readSource(_ draft: inout NodeDraft) {
-        if draft.operation == .breadth {
+        if draft.operation.isOverAll {
             let node = draft.fields.required("series", of: draft.owner, as: "1m", &problems)
             draft.sourcePosition = node?.position ?? draft.position
             draft.source = problems.text(node, "\(draft.owner): series").map { .series($0) }
             if let input = draft.fields["input"] {
                 problems.add(
                     input.position,
-                    "\(draft.owner): breadth has no input: its 'series' says what it "
-                        + "takes")
+                    "\(draft.owner): \(draft.operation.rawValue) has no input: its 'series' "
+                        + "says what it takes")
             }
             return
         }
@@ -185,7 +185,8 @@ extension GraphReader {
         }
         switch feeder.operation {
         case .route: return "\(feeder.name) is a route: name a branch, as \(feeder.name).rest"
-        case .aggregate, .breadth: return "nothing comes out of \(feeder.name) that a node can take"
+        case .aggregate, .breadth, .scan:
+            return "nothing comes out of \(feeder.name) that a node can take"
         case .bars, .resample:
             return draft.operation == .resample
                 ? nil : "\(draft.operation.rawValue) takes ticks, and \(feeder.name) makes bars"

@@ -138,7 +138,7 @@ extension GraphReader {
         case .bars(let rule, _): register(rule.series, of: draft, isBars: true)
         case .aggregate(let rule, _): register(rule.bars.series, of: draft, isBars: false)
         case .resample(let rule): register(rule.series, of: draft, isBars: true)
-        case .throttle, .filter, .route, .custom, .join, .breadth: break
+        case .throttle, .filter, .route, .custom, .join, .breadth, .scan: break
         }
     }
 

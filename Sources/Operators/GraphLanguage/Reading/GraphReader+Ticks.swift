@@ -26,6 +26,7 @@ extension GraphReader {
         case .aggregate: return (aggregate(draft, kind), .values, [])
         case .resample: return (resample(draft, kind), .bars, [])
         case .breadth: return (breadth(draft), .values, [])
+        case .scan: return (scan(draft), .values, [])
         }
     }
 
@@ -198,16 +199,26 @@ extension GraphReader {
     mutating func expression(
         _ node: YAMLNode?, _ draft: NodeDraft, _ input: Flow?
     ) -> TickExpression? {
+        // When the input is wrong, its fields are not known.
+        compiled(node, draft) { text throws(ExpressionProblem) in
+            guard let kind = input?.kind else { return nil }
+            return try TickExpression.compile(text, kind: kind, isJoined: input == .joined)
+        }
+    }
+
+    /// Reads a condition by `compile`, which returns `nil` for one that is not to be judged.
+    mutating func compiled(
+        _ node: YAMLNode?, _ draft: NodeDraft,
+        _ compile: (String) throws(ExpressionProblem) -> TickExpression?
+    ) -> TickExpression? {
         guard let node, let scalar = node.scalar, let text = problems.text(node, draft.owner) else {
             if let node, node.scalar == nil {
                 problems.add(node.position, "\(draft.owner): a condition is one text in quotes")
             }
             return nil
         }
-        // When the input is wrong, its fields are not known.
-        guard let kind = input?.kind else { return nil }
         do throws(ExpressionProblem) {
-            return try TickExpression.compile(text, kind: kind, isJoined: input == .joined)
+            return try compile(text)
         } catch {
             var position = node.position
             if scalar.isVerbatim {

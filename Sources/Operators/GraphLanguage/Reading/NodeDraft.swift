@@ -55,6 +55,7 @@ enum OperatorName: String, CaseIterable {
     case aggregate
     case resample
     case breadth
+    case scan
 
     /// The keys that are allowed beside `operator` and `input`.
     var keys: [String] {
@@ -70,8 +71,13 @@ enum OperatorName: String, CaseIterable {
         case .resample: ["from", "of", "series"]
         case .breadth:
             ["scope", "series", "universe", "measures", "sources", "warm_up", "calendar"]
+        case .scan:
+            ["scope", "series", "universe", "sources", "where", "numbers", "rank", "most"]
         }
     }
+
+    /// Whether it works over all partitions, on the bars of a series.
+    var isOverAll: Bool { self == .breadth || self == .scan }
 
     /// Whether it takes records of this kind, from the tape or from a node that passes them.
     func takes(_ kind: DataKind) -> Bool {
@@ -80,7 +86,7 @@ enum OperatorName: String, CaseIterable {
         case .custom, .bars, .aggregate: kind != .providerBar
         case .join: kind == .trade
         case .resample: kind == .providerBar
-        case .breadth: false
+        case .breadth, .scan: false
         }
     }
 
@@ -88,7 +94,7 @@ enum OperatorName: String, CaseIterable {
     var passesTicks: Bool {
         switch self {
         case .deduplicate, .filter, .throttle, .route, .join: true
-        case .custom, .bars, .aggregate, .resample, .breadth: false
+        case .custom, .bars, .aggregate, .resample, .breadth, .scan: false
         }
     }
 }

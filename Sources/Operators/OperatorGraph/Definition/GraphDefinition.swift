@@ -91,6 +91,8 @@ package enum GraphOperation: Hashable, Sendable {
     case resample(ResampleRule)
     /// A measure over all partitions: `scope: all`.
     case breadth(BreadthRule, calendar: String?)
+    /// The symbols of all partitions whose bars meet a condition: `scope: all`.
+    case scan(ScanRule)
 }
 
 extension GraphOperation {

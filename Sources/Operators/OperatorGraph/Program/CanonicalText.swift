@@ -75,6 +75,7 @@ struct CanonicalText {
             }
             add(rule.series)
         case .breadth(let rule, let calendar): add(rule, calendar)
+        case .scan(let rule): add(rule)
         }
     }
 
@@ -164,5 +165,14 @@ struct CanonicalText {
             case .aboveAverage(let days): add("above \(days)")
             }
         }
+    }
+
+    private mutating func add(_ rule: ScanRule) {
+        add("scan", rule.series.text, rule.rank.rawValue, "\(rule.most)")
+        for symbol in rule.universe { add(symbol.text) }
+        if !rule.sources.isEmpty { add("sources") }
+        for source in rule.sources { add(source.text) }
+        add(rule.condition)
+        for number in rule.numbers { add("number", number.rawValue) }
     }
 }

@@ -52,7 +52,7 @@ struct GraphCompiler {
         switch node.operation {
         case .resample(let rule) where rule.provider == nil: return nil
         case .resample: return .providerBar
-        case .breadth: return nil
+        case .breadth, .scan: return nil
         case .deduplicate, .throttle, .filter, .route, .custom, .join, .bars, .aggregate: break
         }
         switch node.input {
@@ -95,7 +95,7 @@ struct GraphCompiler {
                 DaysPlan(
                     rule: rule, calendar: self.calendar(calendar),
                     names: UniverseState.DayPart.allCases.map { "\(node.name).\($0.name)" }))
-        case .breadth: break
+        case .breadth, .scan: break
         }
     }
 

@@ -71,7 +71,14 @@ package struct GraphProgram: Sendable {
 extension GraphDefinition {
     /// Whether the graph has a node over all partitions, and so over several sources.
     package var isOverAllPartitions: Bool {
-        nodes.contains { if case .breadth = $0.operation { true } else { false } }
+        nodes.contains {
+            switch $0.operation {
+            case .breadth, .scan: true
+            case .deduplicate, .throttle, .filter, .route, .custom, .join, .bars, .aggregate,
+                .resample:
+                false
+            }
+        }
     }
 
     /// Whether the graph has a node that makes bars or aggregates of ticks, or bars of a provider's

@@ -9,11 +9,16 @@ package import TapeCodec
 package struct UniverseMachine: Sendable {
     package let program: UniverseProgram
     private var state: UniverseState
+    /// By machine, the series whose bars it takes. The scans come after the nodes of breadth.
+    private let inputs: [SeriesName]
     /// By node and measure: `<node>.<measure>`.
     private let names: [[String]]
+    /// By scan and number: `<node>.<number>`.
+    private let scanNames: [[String]]
     /// The names of a provider's daily values, for the nodes that use them.
     private let parts: [(name: String, node: Int, part: UniverseState.DayPart)]
     private var values: [UniverseState.Value] = []
+    private var scanned: [ScanValue] = []
     /// By symbol of the present packet and node: the symbol's number in the node; `nil` when it
     /// does not count there.
     private var packetSymbols: [UInt32?] = []
@@ -31,10 +36,11 @@ package struct UniverseMachine: Sendable {
             machines: program.nodes.map {
                 BreadthMachine(
                     rule: $0.rule, series: $0.series, calendar: $0.calendar, partitions: 1)
-            }, waitingBarsMax: waitingBarsMax)
-        names = program.nodes.map { node in
-            node.rule.measures.map { "\(node.name).\($0.name)" }
-        }
+            }, scans: program.scans.map { ScanMachine(rule: $0.rule, series: $0.series) },
+            waitingBarsMax: waitingBarsMax)
+        inputs = program.series
+        scanNames = program.scans.map(\.valueNames)
+        names = program.nodes.map(\.valueNames)
         parts = program.nodes.enumerated().filter { $1.rule.warmsUp }.flatMap { index, node in
             UniverseState.DayPart.allCases.map { ("\(node.name).\($0.name)", index, $0) }
         }
@@ -70,8 +76,14 @@ package struct UniverseMachine: Sendable {
         let states = Self.states(in: packet)
         if !header.flags.contains(.epochMarker) { state.note(states, of: partition) }
         takeBars(packet, of: partition)
-        for node in program.nodes.indices
+        for node in inputs.indices
         where state.receive(header.watermark, states, of: partition, machine: node) {
+            guard node < program.nodes.count else {
+                state.advance(scan: node, into: &scanned)
+                for value in scanned { output.append(published(value, node)) }
+                scanned.removeAll(keepingCapacity: true)
+                continue
+            }
             state.advance(machine: node, into: &values)
             for value in values { publish(value, node, into: &output) }
             values.removeAll(keepingCapacity: true)
@@ -94,6 +106,28 @@ package struct UniverseMachine: Sendable {
         count.name += ".symbols"
         count.value = Int128(value.symbols) * 1_000_000_000
         output.append(count)
+    }
+
+    /// Returns a scan's value. Its symbol is the machine's index and the symbol's number there.
+    private func published(_ value: ScanValue, _ node: Int) -> IndicatorValue {
+        let symbol = value.symbol.map { UInt32(node) * Self.symbolsOfNode + $0 }
+        return IndicatorValue(
+            header: TickHeader(
+                symbol: symbol ?? TickHeader.noSymbol,
+                flags: state.awaitsAll(machine: node) ? [] : .partial,
+                providerTime: value.closeTime, receiveTime: value.closeTime),
+            name: scanNames[node - program.nodes.count][value.number], value: value.value,
+            periodStart: value.openTime, periodEnd: value.closeTime,
+            revision: UInt64(value.revision))
+    }
+
+    private static let symbolsOfNode = UInt32(BreadthRule.universeMax)
+
+    /// Returns the symbol behind the number that a value's header has; `nil` for `noSymbol`.
+    package func symbol(at number: UInt32) -> SourceSymbol? {
+        guard number != TickHeader.noSymbol else { return nil }
+        let (node, own) = number.quotientAndRemainder(dividingBy: Self.symbolsOfNode)
+        return state.name(own, machine: Int(node))
     }
 
     private static func states(in packet: RawSpan) -> [SourceState] {
@@ -129,7 +163,7 @@ package struct UniverseMachine: Sendable {
             let part = parts.first(where: { $0.name == value.name }),
             let price = Int64(exactly: value.value), price != Price.undefined.raw
         else { return }
-        let (symbol, nodes) = (Int(value.header.symbol), program.nodes.count)
+        let (symbol, nodes) = (Int(value.header.symbol), inputs.count)
         guard symbol < packetSymbols.count / nodes,
             let number = packetSymbols[symbol * nodes + part.node]
         else { return }
@@ -141,7 +175,7 @@ package struct UniverseMachine: Sendable {
     /// Gives a bar to every node that takes its series.
     private mutating func take(_ bar: Bar) {
         let (symbol, series) = (Int(bar.symbol), Int(bar.series))
-        let nodes = program.nodes.count
+        let nodes = inputs.count
         guard symbol < packetSymbols.count / nodes, series < packetSeries.count else { return }
         var isTaken = false
         for node in 0..<nodes where packetSeries[series] & 1 << UInt64(node) != 0 {
@@ -156,17 +190,16 @@ package struct UniverseMachine: Sendable {
 
     /// Takes a definition of the packet.
     private mutating func define(_ message: MessageBounds, _ packet: RawSpan) {
-        let nodes = program.nodes
         if let (index, definition) = message.symbolDefinition(in: packet) {
             guard index < PacketLimits.definitionsMax else { return }
-            while packetSymbols.count < (Int(index) + 1) * nodes.count {
+            while packetSymbols.count < (Int(index) + 1) * inputs.count {
                 packetSymbols.append(nil)
             }
             let symbol = definition.source.map {
                 SourceSymbol(definition.symbol, of: program.groups.owner(of: $0))
             }
-            for node in nodes.indices {
-                packetSymbols[Int(index) * nodes.count + node] = symbol.flatMap {
+            for node in inputs.indices {
+                packetSymbols[Int(index) * inputs.count + node] = symbol.flatMap {
                     state.symbol($0, machine: node)
                 }
             }
@@ -174,7 +207,7 @@ package struct UniverseMachine: Sendable {
             guard index < PacketLimits.definitionsMax else { return }
             while packetSeries.count <= index { packetSeries.append(0) }
             packetSeries[Int(index)] = 0
-            for node in nodes.indices where nodes[node].rule.series == definition.name {
+            for node in inputs.indices where inputs[node] == definition.name {
                 packetSeries[Int(index)] |= 1 << UInt64(node)
             }
         }

@@ -11,7 +11,16 @@ package struct UniverseProgram: Sendable {
         package let calendar: SessionCalendar?
     }
 
+    package struct Scan: Sendable {
+        package let name: String
+        package let rule: ScanRule
+        /// The series that its rule names.
+        package let series: BarSeries
+    }
+
+    /// The nodes of breadth. As machines they come before the scans.
     package let nodes: [Node]
+    package let scans: [Scan]
     /// The groups of sources. Bars from before a group was introduced have its members' names.
     let groups: SourceGroups
     /// The number of partitions of the tape. Each is waited for.
@@ -35,8 +44,41 @@ package struct UniverseProgram: Sendable {
                 name: node.name, rule: rule, series: bars,
                 calendar: definition.calendars.first { $0.name == calendar })
         }
+        scans = definition.nodes.compactMap { node in
+            guard case .scan(let rule) = node.operation,
+                let bars = series.first(where: { $0.name == rule.series }),
+                bars.widthNanoseconds > 0
+            else { return nil }
+            return Scan(name: node.name, rule: rule, series: bars)
+        }
         groups = definition.groups
         self.partitions = partitions
-        if nodes.isEmpty { return nil }
+        if nodes.isEmpty, scans.isEmpty { return nil }
     }
+
+    /// By machine, the series whose bars it takes.
+    var series: [SeriesName] { nodes.map(\.rule.series) + scans.map(\.rule.series) }
+
+    /// The names of all scans' values.
+    package var scanNames: [String] { scans.flatMap(\.valueNames) }
+    /// The names of all values.
+    package var valueNames: [String] {
+        nodes.flatMap { node in
+            node.valueNames.flatMap { [$0, "\($0).symbols"] }
+        } + scanNames
+    }
+    /// The width of the widest windows, in nanoseconds.
+    package var widthMax: Int64 {
+        (nodes.map(\.series.widthNanoseconds) + scans.map(\.series.widthNanoseconds)).max() ?? 0
+    }
+}
+
+extension UniverseProgram.Node {
+    /// By measure: `<node>.<measure>`.
+    var valueNames: [String] { rule.measures.map { "\(name).\($0.name)" } }
+}
+
+extension UniverseProgram.Scan {
+    /// By number: `<node>.<number>`.
+    var valueNames: [String] { rule.names.map { "\(name).\($0)" } }
 }

@@ -40,7 +40,7 @@ extension BreadthMachine {
         bytes.append(integer: settledThrough)
         counters.encode(into: &bytes)
         bytes.append(integer: UInt32(symbols.count))
-        for (name, symbol) in zip(names, symbols) {
+        for (name, symbol) in zip(known.names, symbols) {
             bytes.append(text: name.symbol.text)
             bytes.append(text: name.source.text)
             symbol.encode(into: &bytes)
@@ -57,11 +57,8 @@ extension BreadthMachine {
             of: .symbol, max: BreadthRule.universeMax, bytesEach: 20 + BreadthDay.encodedBytes,
             in: bytes)
         for index in 0..<count {
-            let text = try reader.text(of: .symbol, max: Symbol.utf8CountMax, in: bytes)
-            let owner = try reader.text(of: .symbol, max: SourceName.utf8CountMax, in: bytes)
-            guard let name = Symbol(text), let source = SourceName(owner),
-                symbol(SourceSymbol(name, of: source)) == UInt32(index)
-            else { throw reader.malformed(.symbol) }
+            let name = try UniverseSymbols.name(&reader, bytes)
+            guard symbol(name) == UInt32(index) else { throw reader.malformed(.symbol) }
             symbols[index] = try BreadthSymbol(&reader, bytes, rule)
         }
     }

@@ -26,8 +26,8 @@ public struct BreadthValue: Hashable, Sendable {
 ///
 /// A *universe* is here the set of symbols that count. A symbol's *mark* is the value of earlier
 /// days with which a measure compares today. A window is *due* when its values have to be
-/// published. A window or bar is *settled* when no bar can change it any more. A symbol's *number*
-/// is its place in `names`, in the order in which symbols appeared.
+/// published. A window or bar is *settled* when no bar can change it any more. Symbols have the
+/// numbers of `UniverseSymbols`.
 ///
 /// A value that one thread owns. Pure: its results follow from the calls alone.
 public struct BreadthMachine: Sendable {
@@ -38,12 +38,7 @@ public struct BreadthMachine: Sendable {
     /// By partition, its watermark. `UniverseState` gives each machine a single partition, whose
     /// watermark is the common one.
     var watermarks: [Int64]
-    /// By number, the symbol.
-    var names: [SourceSymbol] = []
-    /// Looked up and never walked over: its order differs between processes.
-    var indexes: [SourceSymbol: UInt32] = [:]
-    /// The symbols that count; empty when all do.
-    let universe: Set<Symbol>
+    var known: UniverseSymbols
     /// By number, the symbol's days and bars.
     var symbols: [BreadthSymbol] = []
     /// The windows that are not settled, in order of time.
@@ -62,7 +57,7 @@ public struct BreadthMachine: Sendable {
         self.series = series
         days = BreadthDays(calendar: calendar)
         watermarks = Array(repeating: Int64.min, count: max(1, partitions))
-        universe = Set(rule.universe)
+        known = UniverseSymbols(rule.universe, of: rule.sources)
     }
 
     /// The least watermark of all partitions.
@@ -70,28 +65,17 @@ public struct BreadthMachine: Sendable {
         Timestamp(nanoseconds: watermarks.reduce(Int64.max) { min($0, $1) })
     }
     public var symbolCount: Int { symbols.count }
-    /// The sources and groups of its symbols.
-    private(set) var sources: Set<SourceName> = []
     /// Windows that are open, or may still be revised.
     public var openWindows: Int { windows.count }
 
     /// Returns the number for a symbol's bars, which the caller keeps; `nil` when the symbol is not
     /// in the universe, or there are too many.
     public mutating func symbol(_ symbol: SourceSymbol) -> UInt32? {
-        if let known = indexes[symbol] { return known }
-        guard universe.isEmpty || universe.contains(symbol.symbol),
-            rule.sources.isEmpty || rule.sources.contains(symbol.source)
-        else { return nil }
-        guard symbols.count < BreadthRule.universeMax else {
-            counters.refusedSymbols += 1
-            return nil
+        let number = known.number(symbol, refused: &counters.refusedSymbols)
+        if known.names.count > symbols.count {
+            symbols.append(BreadthSymbol(measures: rule.measures.count))
         }
-        let index = UInt32(symbols.count)
-        names.append(symbol)
-        sources.insert(symbol.source)
-        indexes[symbol] = index
-        symbols.append(BreadthSymbol(measures: rule.measures.count))
-        return index
+        return number
     }
 
     /// Takes a provider's bar of a day, which counts from the next window that is published on. It
@@ -125,7 +109,7 @@ public struct BreadthMachine: Sendable {
             openTime: openTime, closeTime: openTime + width, day: day, close: bar.close.raw,
             high: bar.high.raw, low: bar.low.raw, isThere: isThere,
             isPartial: bar.flags.contains(.partial))
-        let end = choice.end(of: names[Int(bar.symbol)].source)
+        let end = choice.end(of: known.names[Int(bar.symbol)].source)
         guard found.closeTime > settledThrough else {
             counters.late += 1
             let hasChanged = symbols[Int(bar.symbol)].catchUp(found, rule)
@@ -183,7 +167,7 @@ public struct BreadthMachine: Sendable {
         else { return }
         let due = windows.indices.filter { windows[$0].closeTime <= least && windows[$0].isDue }
         if !due.isEmpty {
-            let ends = choice.isPlain ? [] : names.map { choice.end(of: $0.source) }
+            let ends = choice.isPlain ? [] : known.names.map { choice.end(of: $0.source) }
             var then = BreadthPast(symbols, ends: ends)
             for index in due { publish(index, &then, into: &values) }
         }

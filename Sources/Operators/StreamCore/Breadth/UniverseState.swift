@@ -2,7 +2,8 @@ public import MarketModel
 public import Primitives
 
 /// The state of the share over all partitions: a machine for each node of the graph with
-/// `scope: all`, and for each of them the watermark of each partition. `UniverseMachine` of the
+/// `scope: all`, and for each of them the watermark of each partition. Those of breadth have the
+/// first indexes, and those of scans the next ones. `UniverseMachine` of the
 /// module OperatorGraph reads the packets and calls it.
 public struct UniverseState: Sendable {
     /// One version of a measure's value, with its revision.
@@ -35,6 +36,7 @@ public struct UniverseState: Sendable {
     private var progress: [Progress]
     /// The machines, one per node with `scope: all`. A parameter `machine` is an index here.
     private var machines: [BreadthMachine]
+    private var scans: [ScanMachine]
     /// By machine, how often its values were published.
     private var versions: [BreadthVersions]
     /// By partition: the day whose parts are coming in; `nil` when none is.
@@ -53,18 +55,19 @@ public struct UniverseState: Sendable {
 
     private static let envelope = StateEnvelope("UNIV", version: 1)
 
-    /// `machines`, of which there is at least one, have one partition each, because their only
-    /// clock is the common one.
+    /// `machines` have one partition each, because their only clock is the common one. There is at
+    /// least one machine or scan.
     public init(
-        partitions: Int, machines: [BreadthMachine],
+        partitions: Int, machines: [BreadthMachine], scans: [ScanMachine] = [],
         waitingBarsMax: UInt64 = StreamLimits.waitingBarsMax
     ) {
         self.waitingBarsMax = waitingBarsMax
         days = Array(repeating: nil, count: partitions)
         states = Array(repeating: [], count: partitions)
         let blank = Progress(clocks: PartitionClocks(partitions: partitions))
-        progress = Array(repeating: blank, count: machines.count)
+        progress = Array(repeating: blank, count: machines.count + scans.count)
         self.machines = machines
+        self.scans = scans
         versions = machines.map { _ in BreadthVersions() }
     }
 
@@ -78,20 +81,43 @@ public struct UniverseState: Sendable {
         Set(progress.flatMap(\.clocks.leftOut)).sorted()
     }
     /// The number of windows of all machines that are open, or may still be revised.
-    public var openWindows: Int { machines.reduce(0) { $0 + $1.openWindows } }
+    public var openWindows: Int {
+        machines.reduce(0) { $0 + $1.openWindows } + scans.reduce(0) { $0 + $1.openWindows }
+    }
     /// Symbols for which machines had no room. A symbol is counted each time that it is named.
     public var symbolsRefused: UInt64 {
-        machines.reduce(0) { $0 &+ $1.counters.refusedSymbols }
+        (machines.map(\.counters.refusedSymbols) + scans.map(\.counters.refusedSymbols))
+            .reduce(0, &+)
     }
     /// The number of symbols in the machine that has most.
-    public var symbols: Int { machines.map(\.symbolCount).max() ?? 0 }
+    public var symbols: Int {
+        (machines.map(\.symbolCount) + scans.map(\.symbolCount)).max() ?? 0
+    }
 
     /// Returns the machine's number for a symbol; `nil` when the symbol does not count there.
     public mutating func symbol(_ symbol: SourceSymbol, machine: Int) -> UInt32? {
-        let known = machines[machine].sources.count
-        let number = machines[machine].symbol(symbol)
-        if machines[machine].sources.count > known { choose(machine) }
+        let known = sources(machine).count
+        let number =
+            machine < machines.count
+            ? machines[machine].symbol(symbol) : scans[machine - machines.count].symbol(symbol)
+        if sources(machine).count > known { choose(machine) }
         return number
+    }
+
+    /// Returns the name behind a number that a scan's value has.
+    public func name(_ number: UInt32, machine: Int) -> SourceSymbol? {
+        scans[machine - machines.count].name(number)
+    }
+
+    /// The sources and groups of a machine's symbols.
+    private func sources(_ machine: Int) -> Set<SourceName> {
+        machine < machines.count
+            ? machines[machine].known.sources : scans[machine - machines.count].known.sources
+    }
+
+    private func choice(_ machine: Int) -> SourceChoice {
+        machine < machines.count
+            ? machines[machine].choice : scans[machine - machines.count].choice
     }
 
     /// Notes what a packet of a partition's bars says of sources. Their watermarks are for
@@ -102,20 +128,28 @@ public struct UniverseState: Sendable {
         for index in unusual.indices { unusual[index].watermark = .undefined }
         guard states[partition] != unusual else { return }
         states[partition] = unusual
-        for machine in machines.indices { choose(machine) }
+        for machine in progress.indices { choose(machine) }
     }
 
     /// Chooses the sources that count in a machine.
     private mutating func choose(_ machine: Int) {
-        let named = machines[machine].rule.sources
-        machines[machine].choice =
+        let scan = machine - machines.count
+        let named = scan < 0 ? machines[machine].rule.sources : scans[scan].rule.sources
+        let choice =
             states.contains { !$0.isEmpty }
-            ? SourceChoice(states, among: machines[machine].sources, named: named)
+            ? SourceChoice(states, among: sources(machine), named: named)
             : SourceChoice(named: named)
+        if scan < 0 { machines[machine].choice = choice } else { scans[scan].choice = choice }
     }
 
     /// Takes one version of a bar of the machine's series. Its symbol is the machine's number.
-    public mutating func take(_ bar: Bar, machine: Int) { machines[machine].bar(bar) }
+    public mutating func take(_ bar: Bar, machine: Int) {
+        if machine < machines.count {
+            machines[machine].bar(bar)
+        } else {
+            scans[machine - machines.count].bar(bar)
+        }
+    }
 
     /// Counts a bar as waiting. Has to be called once per bar, however many machines take it.
     public mutating func countBar() {
@@ -129,7 +163,7 @@ public struct UniverseState: Sendable {
     public mutating func receive(
         _ watermark: Timestamp, _ said: [SourceState], of partition: Int, machine: Int
     ) -> Bool {
-        let reached = machines[machine].choice.watermark(said) ?? watermark
+        let reached = choice(machine).watermark(said) ?? watermark
         var own = progress[machine]
         var hasMoved = own.clocks.receive(reached, of: partition)
         if !hasMoved, own.waitingBars > waitingBarsMax { hasMoved = own.clocks.leaveOutSlowest() }
@@ -185,6 +219,12 @@ public struct UniverseState: Sendable {
         versions[machine].forget(watermark, lateness: machines[machine].series.lateness)
     }
 
+    /// Appends the values that a scan publishes at its common watermark.
+    public mutating func advance(scan machine: Int, into output: inout [ScanValue]) {
+        scans[machine - machines.count].advance(
+            to: progress[machine].clocks.watermark, into: &output)
+    }
+
     // MARK: as bytes
 
     public func encode(into bytes: inout [UInt8]) {
@@ -199,6 +239,12 @@ public struct UniverseState: Sendable {
             versions.encode(into: &bytes)
             var state: [UInt8] = []
             machine.encode(into: &state)
+            bytes.append(integer: UInt32(state.count))
+            bytes.append(contentsOf: state)
+        }
+        for scan in scans {
+            var state: [UInt8] = []
+            scan.encode(into: &state)
             bytes.append(integer: UInt32(state.count))
             bytes.append(contentsOf: state)
         }
@@ -221,15 +267,28 @@ public struct UniverseState: Sendable {
             let blank = machines[index]
             versions[index] = try BreadthVersions(
                 &reader, bytes, measures: blank.rule.measures.count)
-            let count = try reader.count(
-                of: .part, max: CheckpointLimits.bytesMax, bytesEach: 1, in: bytes)
-            let start = try reader.take(count)
             machines[index] = try BreadthMachine(
                 rule: blank.rule, series: blank.series, calendar: blank.calendar, partitions: 1,
-                restoring: bytes.extracting(start..<start + count))
+                restoring: bytes.extracting(try Self.part(&reader, bytes)))
+        }
+        for index in scans.indices {
+            let blank = scans[index]
+            scans[index] = try ScanMachine(
+                rule: blank.rule, series: blank.series,
+                restoring: bytes.extracting(try Self.part(&reader, bytes)))
         }
         try reader.finish()
-        for machine in machines.indices { choose(machine) }
+        for machine in progress.indices { choose(machine) }
+    }
+
+    /// Skips the bytes of a machine after their number, and returns their range.
+    private static func part(
+        _ reader: inout StateReader, _ bytes: RawSpan
+    ) throws(CheckpointError) -> Range<Int> {
+        let count = try reader.count(
+            of: .part, max: CheckpointLimits.bytesMax, bytesEach: 1, in: bytes)
+        let start = try reader.take(count)
+        return start..<start + count
     }
 
     private static func progress(

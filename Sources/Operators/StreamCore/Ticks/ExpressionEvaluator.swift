@@ -56,6 +56,19 @@ public struct ExpressionEvaluator: Sendable {
         run(bar.header, number: { $0.number(of: bar) }, text: { _ in ShortText(raw: 0) })
     }
 
+    /// Returns the same for a bar of the graph, which has the numbers of a scan.
+    func isMet(by bar: Bar) -> Bool {
+        let numbers = ScanNumbers(bar)
+        let header = TickHeader(
+            symbol: bar.symbol, providerTime: bar.closeTime, receiveTime: bar.closeTime)
+        return run(
+            header,
+            number: {
+                let number = numbers.number($0)
+                return number == IndicatorValue.undefined ? ExpressionStack.undefined : number
+            }, text: { _ in ShortText(raw: 0) })
+    }
+
     @inline(__always)
     private func run(
         _ header: TickHeader, isPaired: Bool = false, number: (TickField) -> Int128,

@@ -38,16 +38,12 @@ struct IBKRStatusPage {
                 json.member("symbol", instrument.symbol)
                 json.key("sizes")
                 if let unit = instrument.sizes.label { json.value(unit) } else { json.null() }
-                json.array("feeds") { json in
-                    for feed in instrument.feeds {
-                        json.object { json in
-                            json.member("feed", feed.feed.rawValue)
-                            json.member("state", feed.state.rawValue)
-                            json.member("delayed", feed.isDelayed)
-                            json.member("reason", feed.reason)
-                            write("until", feed.until, into: &json)
-                        }
-                    }
+                json.member("feeds", each: instrument.feeds) { feed, json in
+                    json.member("feed", feed.feed.rawValue)
+                    json.member("state", feed.state.rawValue)
+                    json.member("delayed", feed.isDelayed)
+                    json.member("reason", feed.reason)
+                    write("until", feed.until, into: &json)
                 }
             }
         }

@@ -82,11 +82,8 @@ package enum InstrumentListing {
                     json.member("lot_before", lot.before.description)
                 }
             }
-            json.array("feeds") { json in
-                for name in FeedName.names(of: instrument.feeds) { json.value(name) }
-            }
-            json.array("providers") { json in for name in instrument.providers { json.value(name) }
-            }
+            json.member("feeds", values: FeedName.names(of: instrument.feeds))
+            json.member("providers", values: instrument.providers)
         }
     }
 }

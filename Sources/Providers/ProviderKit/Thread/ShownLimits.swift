@@ -91,9 +91,7 @@ package final class ShownLimits: Sendable {
     /// Writes the member `limits` of the provider's section of `/status`.
     package func write(into json: inout JSONWriter) {
         guard let seen = seen.withLock({ $0 }) else { return }
-        json.array("limits") { json in
-            for limit in seen.limits { json.object { Self.write(limit, seen, &$0) } }
-        }
+        json.member("limits", each: seen.limits) { Self.write($0, seen, &$1) }
     }
 
     private static func write(_ limit: ProviderLimit, _ seen: Seen, _ json: inout JSONWriter) {

@@ -36,8 +36,6 @@ package struct NativeRows: BlockRowWriter {
 
     package mutating func null() { set { $0.addNull() } }
     package mutating func bool(_ value: Bool) { set { $0.add(value) } }
-    package mutating func int16(_ value: Int16) { int64(Int64(value)) }
-    package mutating func int32(_ value: Int32) { int64(Int64(value)) }
     package mutating func int64(_ value: Int64) { set { $0.add(value) } }
     package mutating func text(_ value: String) { set { $0.add(value) } }
     package mutating func text(_ value: RawSpan) {
@@ -57,21 +55,9 @@ package struct NativeRows: BlockRowWriter {
     package mutating func numeric(_ value: Int128, scale: Int) {
         set { $0.add(value, scale: scale) }
     }
-    package mutating func decimal(_ value: Int64, scale: Int) {
-        numeric(Int128(value), scale: scale)
-    }
-    package mutating func unsigned(_ value: UInt64) { numeric(Int128(value), scale: 0) }
     package mutating func shared(_ place: CopyFields.Place, of fields: borrowing CopyFields) {
         fields.withText(place) { columns[next].add($0) }
         next += 1
-    }
-    package mutating func origin(of context: borrowing PacketContext) {
-        text(context.header.source.text)
-        int64(Int64(context.header.partition.number))
-        int64(Int64(bitPattern: context.header.epoch))
-    }
-    package mutating func narrowOrigin(of context: borrowing PacketContext) {
-        origin(of: context)
     }
 
     @inline(__always)

@@ -87,9 +87,6 @@ package struct LineRowWriter: BlockRowWriter {
         pass()
     }
 
-    package mutating func int16(_ value: Int16) { int64(Int64(value)) }
-    package mutating func int32(_ value: Int32) { int64(Int64(value)) }
-
     package mutating func int64(_ value: Int64) {
         // A time that is a number elsewhere.
         if case .time = columns[next].kind {
@@ -178,12 +175,6 @@ package struct LineRowWriter: BlockRowWriter {
         pass()
     }
 
-    package mutating func decimal(_ value: Int64, scale: Int) {
-        numeric(Int128(value), scale: scale)
-    }
-
-    package mutating func unsigned(_ value: UInt64) { numeric(Int128(value), scale: 0) }
-
     package mutating func shared(_ place: CopyFields.Place, of fields: borrowing CopyFields) {
         fields.withText(place) { add($0) }
     }
@@ -197,9 +188,5 @@ package struct LineRowWriter: BlockRowWriter {
         add(words)
         int64(Int64(context.header.partition.number))
         int64(Int64(bitPattern: context.header.epoch))
-    }
-
-    package mutating func narrowOrigin(of context: borrowing PacketContext) {
-        origin(of: context)
     }
 }

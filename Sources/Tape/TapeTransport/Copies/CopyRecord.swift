@@ -26,13 +26,11 @@ package struct CopyRecord: Equatable, Sendable {
     }
 
     package var json: [UInt8] {
-        var json = JSONWriter(capacity: 96)
-        json.object(version: Self.version) { json in
+        JSONWriter.made(capacity: 96, version: Self.version) { json in
             json.member("sequence", sequence)
             json.member("findings", findings)
             json.member("ended_ns", ended.nanoseconds)
-        }
-        return json.bytes
+        }.bytes
     }
 
     /// Reads a value. A damaged one, or that of a newer release, is none: the copy then counts as

@@ -7,8 +7,7 @@ extension DeadLetter {
     static let version = 1
 
     package var json: [UInt8] {
-        var json = JSONWriter(capacity: 1_024 + payload.count * 4 / 3)
-        json.object(version: Self.version) { json in
+        JSONWriter.made(capacity: 1_024 + payload.count * 4 / 3, version: Self.version) { json in
             json.member("id", id)
             json.member("service", service)
             json.member("namespace", namespace)
@@ -27,8 +26,7 @@ extension DeadLetter {
             json.member("count", count)
             json.member("truncated", isTruncated)
             json.member("payload", Base64.encode(payload))
-        }
-        return json.bytes
+        }.bytes
     }
 
     private func write(_ place: Place, into json: inout JSONWriter) {

@@ -61,7 +61,7 @@ package struct LoadRange: Hashable, Sendable {
 
     func write(into json: inout JSONWriter) {
         json.object { json in
-            json.array("symbols") { list in for symbol in symbols { list.value(symbol.text) } }
+            json.member("symbols", values: symbols.map(\.text))
             json.member("from", from.description)
             json.member("from_ns", from.nanoseconds)
             json.member("to", to.description)

@@ -43,11 +43,9 @@ package struct SourceLoads: SourceValue {
     // MARK: JSON
 
     package var json: [UInt8] {
-        var json = JSONWriter(capacity: 64 + ranges.count * 256)
-        json.object(version: Self.version) { json in
+        JSONWriter.made(capacity: 64 + ranges.count * 256, version: Self.version) { json in
             json.array("ranges") { list in for range in ranges { range.write(into: &list) } }
-        }
-        return json.bytes
+        }.bytes
     }
 
     /// Reads a stored value. When any part is damaged, none of it is used.

@@ -87,13 +87,11 @@ package struct Watchlist: SourceValue {
     // MARK: JSON
 
     package var json: [UInt8] {
-        var json = JSONWriter(capacity: 64 + entries.count * 256)
-        json.object(version: Self.version) { json in
+        JSONWriter.made(capacity: 64 + entries.count * 256, version: Self.version) { json in
             json.array("entries") { json in
                 for (symbol, entry) in sorted { Self.write(symbol, entry, into: &json) }
             }
-        }
-        return json.bytes
+        }.bytes
     }
 
     private static func write(_ symbol: Symbol, _ entry: Entry, into json: inout JSONWriter) {

@@ -103,23 +103,19 @@ package struct WatchlistReport: Equatable, Sendable {
     }
 
     private func json(_ instruments: [Instrument], leftOut: Int) -> [UInt8] {
-        var json = JSONWriter(capacity: 512 + instruments.count * 96)
-        json.object(version: Self.version) { json in
+        JSONWriter.made(capacity: 512 + instruments.count * 96, version: Self.version) { json in
             json.member("source", source.text)
             json.member("gateway", gateway)
             json.member("time", time.description)
             json.member("time_ns", time.nanoseconds)
-            json.array("providers") { json in for name in providers { json.value(name) } }
+            json.member("providers", values: providers)
             if let fixed { json.member("fixed", fixed) }
             json.member("by_symbol", isBySymbol)
             json.member("revision", revision)
-            json.array("problems") { json in
-                for problem in problems.prefix(Self.problemsMax) { json.value(problem) }
-            }
+            json.member("problems", values: problems.prefix(Self.problemsMax))
             json.member("left_out", leftOut)
             json.array("instruments") { Self.write(instruments, into: &$0) }
-        }
-        return json.bytes
+        }.bytes
     }
 
     private static func write(_ instruments: [Instrument], into json: inout JSONWriter) {

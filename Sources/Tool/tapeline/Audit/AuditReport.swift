@@ -78,7 +78,7 @@ struct AuditReport: Equatable, Sendable {
     }
 
     func json() -> String {
-        JSONWriter.objectText { writer in
+        JSONWriter.made { writer in
             writer.member("clean", isClean)
             writer.member("nothing_to_judge", isOfNothing)
             if let scope {
@@ -102,7 +102,7 @@ struct AuditReport: Equatable, Sendable {
                 writer.member("ok", line.isRight)
                 writer.member("detail", line.detail)
             }
-        }
+        }.text
     }
 }
 

@@ -92,7 +92,7 @@ struct BucketExport {
             return
         }
         terminal.line(
-            JSONWriter.objectText { json in
+            JSONWriter.made { json in
                 json.member("file", path ?? "-")
                 json.member("namespace", file.namespace)
                 json.member("exported", time: file.time)
@@ -102,7 +102,7 @@ struct BucketExport {
                     for (word, count) in file.counts { json.member(word, count) }
                 }
                 json.member("left_out", values: problems.prefix(BucketFile.problemsMax))
-            })
+            }.text)
     }
 
     /// Notes the export in the database, so that writers show its age.

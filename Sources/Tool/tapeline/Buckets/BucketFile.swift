@@ -78,15 +78,13 @@ struct BucketFile: Equatable, Sendable {
 extension BucketFile.Entry {
     /// The line without its end.
     var line: [UInt8] {
-        var json = JSONWriter(capacity: value.count + 160)
-        json.object { json in
+        JSONWriter.made(capacity: value.count + 160) { json in
             json.member("bucket", bucket.rawValue)
             json.member("key", key)
             json.member("stored", time: time)
             json.key("value")
             json.literal(String(decoding: value, as: UTF8.self))
-        }
-        return json.bytes
+        }.bytes
     }
 
     /// Makes an entry of a stored value. The value is written anew, because one that a person put

@@ -210,7 +210,7 @@ struct BucketImport {
     }
 
     private func json(_ plan: Result, _ file: BucketFile, isDone: Bool) -> String {
-        JSONWriter.objectText { json in
+        JSONWriter.made { json in
             json.member("file", path)
             json.member("namespace", file.namespace)
             json.member("exported", time: file.time)
@@ -229,6 +229,6 @@ struct BucketImport {
                 json.member("key", entry.key)
                 json.member("outcome", outcome.rawValue)
             }
-        }
+        }.text
     }
 }

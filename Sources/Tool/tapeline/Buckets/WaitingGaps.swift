@@ -59,8 +59,7 @@ struct WaitingGaps: Equatable, Sendable {
     /// Returns a ledger that says of these gaps that they are missing, and nothing else, as at the
     /// beginning of a tape. It is not whole: what was requested since then is not known.
     static func ledger(_ gaps: [Gap], time: Timestamp) -> [UInt8] {
-        var json = JSONWriter(capacity: 256 + gaps.count * 128)
-        json.object(version: version) { json in
+        JSONWriter.made(capacity: 256 + gaps.count * 128, version: version) { json in
             json.member("time", time.description)
             json.member("sequence", 0)
             json.member("last_ordinal", 0)
@@ -73,8 +72,7 @@ struct WaitingGaps: Equatable, Sendable {
                     json.object { write(symbol, own, into: &$0) }
                 }
             }
-        }
-        return json.bytes
+        }.bytes
     }
 
     private static func write(

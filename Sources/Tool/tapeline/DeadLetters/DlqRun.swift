@@ -179,7 +179,7 @@ struct DlqRun {
     }
 
     private static func json(_ fates: [(letter: DeadLetter, fate: LetterFate)]) -> String {
-        JSONWriter.objectText { writer in
+        JSONWriter.made { writer in
             for (word, count) in counts(fates) { writer.member(word, count) }
             writer.member("letters", each: fates) { pair, writer in
                 let (letter, fate) = pair
@@ -187,6 +187,6 @@ struct DlqRun {
                 writer.member("fate", fate.word)
                 if case .refused(let reason) = fate { writer.member("reason", reason) }
             }
-        }
+        }.text
     }
 }

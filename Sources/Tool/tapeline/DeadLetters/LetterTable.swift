@@ -71,15 +71,13 @@ struct LetterTable {
     // MARK: JSON
 
     func json(withLetters: Bool) -> String {
-        JSONWriter.objectText { writer in
+        JSONWriter.made { writer in
             writer.member("letters", letters.count)
             writer.member("groups", rows: groups)
             guard withLetters else { return }
-            writer.array("all") { writer in
-                for letter in letters {
-                    writer.literal(String(decoding: letter.json, as: UTF8.self))
-                }
+            writer.array("all", of: letters) { writer, letter in
+                writer.literal(String(decoding: letter.json, as: UTF8.self))
             }
-        }
+        }.text
     }
 }

@@ -52,7 +52,7 @@ struct DoctorReport: Sendable {
     }
 
     func json() -> String {
-        JSONWriter.objectText { writer in
+        JSONWriter.made { writer in
             writer.member("examined", title)
             writer.member("verdict", verdict)
             for level in Finding.Level.allCases {
@@ -60,7 +60,7 @@ struct DoctorReport: Sendable {
                     level.rawValue.replacing(" ", with: "_"), count(level))
             }
             writer.member("findings", each: findings, Self.write)
-        }
+        }.text
     }
 
     private static func write(_ finding: Finding, _ writer: inout JSONWriter) {

@@ -167,7 +167,7 @@ extension Int64 {
         return overflow ? Int64.min : difference
     }
 
-    fileprivate func saturatingAdd(_ other: Int64) -> Int64 {
+    func saturatingAdd(_ other: Int64) -> Int64 {
         let (sum, overflow) = addingReportingOverflow(other)
         return overflow ? Int64.max : sum
     }

@@ -6,7 +6,7 @@ import StreamCore
 // The explanation for programs: one object. Decimals are texts with all their digits.
 extension ExplainReport {
     func json() -> String {
-        JSONWriter.objectText { json in
+        JSONWriter.made { json in
             json.member("symbol", bar.key.symbol.symbol.text)
             json.member("source", bar.key.symbol.source.text)
             json.member("series", bar.key.series.text)
@@ -30,7 +30,7 @@ extension ExplainReport {
                 json.object("tape") { write(tape, into: &$0) }
                 json.object("tables") { write(tables, into: &$0) }
             }
-        }
+        }.text
     }
 
     private func write(_ bar: Bar, into json: inout JSONWriter) {

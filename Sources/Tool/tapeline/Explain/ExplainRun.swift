@@ -279,7 +279,7 @@ struct ExplainRun {
         var rows: [ProofRecords.Place: ProofTick] = [:]
         try database.ticks(
             command.symbol, definition.groups, definition.kind(of: command.series),
-            min(low, bar.key.openTime), max(bar.closeTime, high.addingSaturated(1))
+            min(low, bar.key.openTime), max(bar.closeTime, high.saturatingAdd(1))
         ) { tick throws(ToolError) in
             rows[ProofRecords.Place(source: tick.source, ordinal: tick.ordinal)] = tick
         }
@@ -318,13 +318,6 @@ struct ExplainRun {
             }
         }
         report.versions = versions.sorted { $0.revision < $1.revision }
-    }
-}
-
-extension Int64 {
-    fileprivate func addingSaturated(_ other: Int64) -> Int64 {
-        let (sum, overflow) = addingReportingOverflow(other)
-        return overflow ? Int64.max : sum
     }
 }
 

@@ -27,7 +27,7 @@ struct GroupsCommand: ToolCommand {
             keep the tape for a group: what it has not read is not purged, whether any of its
             members runs or not
         groups remove GROUP
-            keep nothing for it any more
+            keep nothing for it any more; a local stack removes its user of NATS and the password
         groups rights GROUP...
             deploy/nats/server.conf with a user for each of these stores beside the usual one, and
             of these groups of people: print it with their passwords as variables,

@@ -20,7 +20,7 @@ struct GroupsRun {
                 try register(group, reads, isNeeded, client)
                 if isNeeded == false, group.role == .consumer { try makeUser(group, deployment) }
                 return .success
-            case .remove(let group): return try remove(group, client)
+            case .remove(let group): return try remove(group, client, deployment)
             case .rights: preconditionFailure("it needs no tape")
             }
         }
@@ -78,25 +78,56 @@ struct GroupsRun {
             return
         }
         let password = try StackSecrets.open(home.secret(StackSecrets.name(follower: group)))
+        try changeUsers(of: home) { text throws(ToolError) in
+            guard !text.contains("user: \(user)\n") else { return text }
+            return try "\(FollowerRights.passwordVariable(of: group)): \"\(password)\"\n"
+                + FollowerRights(groups: [group]).configuration(shipped: text)
+        }
+        if !command.asJSON { terminal.line("its programs read as the user \(user) of NATS") }
+    }
+
+    /// Removes that user and its password, and says so. In a local stack without the password
+    /// there is none.
+    private func removeUser(_ known: RegisteredGroup, _ deployment: Deployment) throws(ToolError) {
+        let user = FollowerRights.user(of: known.group)
+        var told = "its user \(user) of NATS stays where NATS has it: remove it there"
+        if let home = deployment.home {
+            let path = home.secret(StackSecrets.name(follower: known.group))
+            guard FileSystem.exists(path) else { return }
+            try changeUsers(of: home) { text in
+                FollowerRights(groups: [known.group]).removed(from: text)
+            }
+            // Last, so that a run that was killed is made again.
+            try FileSystem.removeFile(path + StackSecret.nextSuffix)
+            try FileSystem.removeFile(path)
+            told = "its user \(user) of NATS is removed, and the password of that: \(path)"
+        } else if known.isNeeded {
+            return
+        }
+        if !command.asJSON { terminal.line(told) }
+    }
+
+    /// Changes the configuration of a local stack's NATS, and has the server read it again.
+    private func changeUsers(
+        of home: StackHome, _ changed: (String) throws(ToolError) -> String
+    ) throws(ToolError) {
         guard let bytes = try FileSystem.read(home.natsConfiguration) else {
             throw .damaged(path: home.natsConfiguration, problem: "it is not there")
         }
         let text = String(decoding: bytes, as: UTF8.self)
-        if !text.contains("user: \(user)\n") {
-            let line = "\(FollowerRights.passwordVariable(of: group)): \"\(password)\"\n"
-            let changed = try line + FollowerRights(groups: [group]).configuration(shipped: text)
-            try FileSystem.write(Array(changed.utf8), to: home.natsConfiguration)
-        }
+        let new = try changed(text)
+        if new != text { try FileSystem.write(Array(new.utf8), to: home.natsConfiguration) }
         // A run that was killed may not have come so far.
         let server = try StackState.read(home)?.alive.first { $0.name == "nats-server" }
         _ = server?.process?.signal(Self.hangup)
-        if !command.asJSON { terminal.line("its programs read as the user \(user) of NATS") }
     }
 
     /// At this signal nats-server reads its configuration again.
     private static let hangup: Int32 = 1
 
-    private func remove(_ group: GroupName, _ client: TapeClient) throws -> ExitCode {
+    private func remove(
+        _ group: GroupName, _ client: TapeClient, _ deployment: Deployment
+    ) throws -> ExitCode {
         guard let known = try registered(client).first(where: { $0.group == group }) else {
             throw ToolError.refused(
                 "group \(group) is not registered; 'tapeline groups list' shows those that are")
@@ -107,6 +138,8 @@ struct GroupsRun {
                 "What group \(group) has not read may be purged from then on (positions told: "
                     + "\(told)). Remove it?", isGiven: command.isConfirmed, terminal)
         else { return .failure }
+        // Before the registration, without which nothing would be removed.
+        if group.role == .consumer { try removeUser(known, deployment) }
         _ = try GroupRegistry.open(client).remove(group)
         report(
             "group \(group) is removed; a service of it that starts registers it again",
@@ -120,9 +153,9 @@ struct GroupsRun {
             return
         }
         terminal.line(
-            JSONWriter.objectText { json in
+            JSONWriter.made { json in
                 json.member("group", group.text)
                 json.member("outcome", outcome)
-            })
+            }.text)
     }
 }

@@ -44,5 +44,5 @@ struct GroupsTable {
             ])
     }
 
-    func json() -> String { JSONWriter.objectText { $0.member("groups", rows: rows) } }
+    func json() -> String { JSONWriter.made { $0.member("groups", rows: rows) }.text }
 }

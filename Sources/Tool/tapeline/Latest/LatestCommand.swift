@@ -81,7 +81,7 @@ struct LatestCommand: ToolCommand {
         let now = SystemClock().now()
         if asJSON {
             for value in values {
-                tool.terminal.line(JSONWriter.objectText { value.write(into: &$0, now) })
+                tool.terminal.line(JSONWriter.made { value.write(into: &$0, now) }.text)
             }
         } else {
             let lines = [LatestTable.head] + values.map { LatestTable.line($0, now) }

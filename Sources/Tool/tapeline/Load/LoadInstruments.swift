@@ -88,11 +88,11 @@ struct LoadInstruments {
         var usual = Instrument.Contract(.stock)
         (usual.exchange, usual.currency) = ("SMART", "USD")
         let contract = known?.contract ?? usual
-        return JSONWriter.objectText { json in
+        return JSONWriter.made { json in
             json.member("symbol", symbol.text)
             json.member("feeds", feed(known?.feeds ?? .trades))
             Self.write(contract, of: symbol, into: &json)
-        }
+        }.text
     }
 
     /// The feed whose past is loaded: with the trades that the live one has.

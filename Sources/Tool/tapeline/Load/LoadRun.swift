@@ -254,7 +254,7 @@ struct LoadRun {
     private func json(
         _ progress: GatewayProgress, _ namespace: String, _ isResumed: Bool
     ) -> String {
-        JSONWriter.objectText { json in
+        JSONWriter.made { json in
             json.member("namespace", namespace)
             json.member("source", command.source.text)
             json.member("provider", command.provider)
@@ -265,6 +265,6 @@ struct LoadRun {
             if !command.bars.isEmpty { json.member("length", command.bars) }
             json.member("resumed", isResumed)
             json.member("state", LoadRange.State.done.rawValue)
-        }
+        }.text
     }
 }

@@ -97,10 +97,23 @@ struct MarketSession: ~Copyable {
             "fundamentals WHERE",
             "events WHERE name = 'subscription' AND",
         ].map { "SELECT true FROM \"\(namespace)\".\($0) symbol = asked.symbol LIMIT 1" }
+        // The index of values begins with their names: one look for each name that there is.
+        let values = "\"\(namespace)\".indicators AS i"
+        let value = """
+            SELECT true FROM names CROSS JOIN LATERAL (SELECT true FROM \(values)
+                WHERE i.name = names.name AND i.symbol = asked.symbol LIMIT 1) AS one LIMIT 1
+            """
         let unknown = try rows(
             """
+            WITH RECURSIVE names (name) AS (
+                (SELECT name FROM \(values) ORDER BY name LIMIT 1)
+                UNION ALL
+                SELECT (SELECT i.name FROM \(values) WHERE i.name > names.name
+                    ORDER BY i.name LIMIT 1)
+                FROM names WHERE names.name IS NOT NULL
+            )
             SELECT asked.symbol FROM unnest($1::text[]) WITH ORDINALITY AS asked (symbol, place)
-            WHERE coalesce(\(tables.map { "(\($0))" }.joined(separator: ", "))) IS NULL
+            WHERE coalesce(\((tables + [value]).map { "(\($0))" }.joined(separator: ", "))) IS NULL
             ORDER BY place
             """, [.textArray(symbols.map(\.text))]
         ).compactMap { $0[0] }

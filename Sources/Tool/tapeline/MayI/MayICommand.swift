@@ -84,7 +84,7 @@ struct MayIAnswer: Equatable {
     }
 
     func json() -> String {
-        JSONWriter.objectText { json in
+        JSONWriter.made { json in
             json.member("subject", subject)
             if let release { json.member("release", release.description) }
             json.member("answer", isYes ? "yes" : "no")
@@ -92,6 +92,6 @@ struct MayIAnswer: Equatable {
                 json.member("level", reason.level.rawValue)
                 json.member("text", reason.text)
             }
-        }
+        }.text
     }
 }

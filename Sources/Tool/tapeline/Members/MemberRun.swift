@@ -227,7 +227,7 @@ struct MemberRun {
         _ pauses: [HandoverPauses.Answer] = []
     ) {
         terminal.line(
-            JSONWriter.objectText { json in
+            JSONWriter.made { json in
                 json.member("member", command.member.text)
                 json.member("groups", values: asked.groups.map(\.text))
                 json.member("outcome", outcome)
@@ -237,10 +237,9 @@ struct MemberRun {
                     json.member("state", progress.text)
                 }
                 if !pauses.isEmpty {
-                    json.array("pauses") { json in for pause in pauses { pause.report(into: &json) }
-                    }
+                    json.array("pauses", of: pauses) { json, pause in pause.report(into: &json) }
                 }
-            })
+            }.text)
     }
 }
 

@@ -186,9 +186,9 @@ struct MembersTable {
     // MARK: JSON
 
     func json() -> String {
-        JSONWriter.objectText { writer in
+        JSONWriter.made { writer in
             writer.member("groups", each: groups, write)
-        }
+        }.text
     }
 
     private func write(_ group: GroupName, _ writer: inout JSONWriter) {

@@ -20,12 +20,12 @@ struct PartitionOf: Equatable, Sendable {
         let count = partitions ?? TapeNames.defaultPartitions
         let partition = Partition(of: symbol, count: count)
         guard asJSON else { return "\(partition)" }
-        return JSONWriter.objectText { writer in
+        return JSONWriter.made { writer in
             writer.member("symbol", symbol.text)
             writer.member("partition", partition.number)
             writer.member("partitions", count)
             writer.member("default_partitions", partitions == nil)
             writer.member("hash", Murmur3.hash32(symbol.text))
-        }
+        }.text
     }
 }

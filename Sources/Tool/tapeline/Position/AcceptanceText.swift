@@ -54,12 +54,12 @@ struct AcceptanceText {
     }
 
     var json: String {
-        JSONWriter.objectText { writer in
+        JSONWriter.made { writer in
             writer.member("destroyed", destroyed)
             writer.member("given_twice", givenTwice)
             writer.member("accepted", each: plans, write)
             writer.member("given_up", each: givenUp, write)
-        }
+        }.text
     }
 
     private func write(_ position: GroupPosition, _ writer: inout JSONWriter) {

@@ -49,10 +49,10 @@ struct PositionTable {
     }
 
     func json() -> String {
-        JSONWriter.objectText { writer in
+        JSONWriter.made { writer in
             writer.member("holds", isFine)
             writer.member("positions", each: rows, write)
-        }
+        }.text
     }
 
     private func write(_ row: Row, _ writer: inout JSONWriter) {

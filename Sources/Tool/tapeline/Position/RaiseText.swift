@@ -44,7 +44,7 @@ struct RaiseText {
     }
 
     func json(isDryRun: Bool, isDone: Bool) -> String {
-        JSONWriter.objectText { writer in
+        JSONWriter.made { writer in
             writer.member("dry_run", isDryRun)
             writer.member("raised", isDone || isRaised)
             writer.member("changed", isDone)
@@ -54,7 +54,7 @@ struct RaiseText {
             writer.member("given_up", givenUp.count)
             writer.member("lines", each: plan.lines.filter { $0.isNeeded }, write)
             writer.member("lost", values: Self.buckets)
-        }
+        }.text
     }
 
     private func write(_ line: RaisePlan.Line, _ writer: inout JSONWriter) {

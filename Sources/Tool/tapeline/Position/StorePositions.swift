@@ -133,7 +133,7 @@ struct StorePositions {
     }
 
     static func seen(_ position: GroupPosition) -> String {
-        JSONWriter.objectText { json in
+        JSONWriter.made { json in
             json.member("sequence", position.packet?.sequence ?? 0)
             if let packet = position.packet {
                 json.member("stream_created_ns", packet.streamCreated.nanoseconds)
@@ -143,11 +143,11 @@ struct StorePositions {
                 json.member("source", source.source.text)
                 json.member("last_ordinal", source.lastOrdinal)
             }
-        }
+        }.text
     }
 
     static func accepted(_ acceptance: Acceptance) -> String {
-        JSONWriter.objectText { json in
+        JSONWriter.made { json in
             json.member("sequence", acceptance.packet?.sequence ?? 0)
             if acceptance.isRestored { json.member("is_restored", true) }
             if let packet = acceptance.packet {
@@ -162,7 +162,7 @@ struct StorePositions {
                 json.member("epoch", change.epoch)
                 json.member("tape_ordinal", change.tapeOrdinal)
             }
-        }
+        }.text
     }
 
     /// Returns the gaps for what is given up. The writer itself records repeated ordinals when it

@@ -72,7 +72,7 @@ extension GraphDefinition {
         nodes.contains { node in
             switch node.operation {
             case .deduplicate, .throttle, .custom, .join: true
-            case .filter, .route, .bars, .aggregate, .resample, .breadth: false
+            case .filter, .route, .bars, .aggregate, .resample, .breadth, .scan: false
             }
         }
     }
@@ -127,7 +127,9 @@ extension GraphDefinition {
         stages(before: name).contains { node in
             switch node.operation {
             case .deduplicate, .join: false
-            case .throttle, .filter, .route, .custom, .bars, .aggregate, .resample, .breadth: true
+            case .throttle, .filter, .route, .custom, .bars, .aggregate, .resample, .breadth,
+                .scan:
+                true
             }
         }
     }
@@ -144,7 +146,7 @@ extension GraphDefinition {
     /// The audit's setting in SQL, per series: the nodes before it that remove duplicates, or null
     /// when other nodes also keep ticks back, or the bars are not made of trades.
     var auditSetting: String {
-        JSONWriter.objectText { json in
+        JSONWriter.made { json in
             for series in allSeries {
                 let name = series.name
                 guard !keepsBack(name), !isOfProviderBars(name) else {
@@ -158,7 +160,7 @@ extension GraphDefinition {
                     }
                 }
             }
-        }
+        }.text
     }
 
     /// The kinds of records of which bars are made, or may be.
@@ -198,7 +200,7 @@ extension GraphNode {
         case .resample(let rule) where rule.provider != nil:
             return rule.series.all.contains { $0.name == name }
         case .resample, .deduplicate, .throttle, .filter, .route, .custom, .join, .aggregate,
-            .breadth:
+            .breadth, .scan:
             return false
         }
     }

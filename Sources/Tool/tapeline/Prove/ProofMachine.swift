@@ -23,7 +23,7 @@ struct ProofMachine {
 
         func holds(_ key: ProofValueKey) -> Bool {
             key.from >= from && key.from < to && values.contains(key.name)
-                && (symbols.isEmpty || symbols.contains(key.symbol.symbol))
+                && (symbols.isEmpty || key.symbol.map { symbols.contains($0.symbol) } ?? false)
         }
     }
 

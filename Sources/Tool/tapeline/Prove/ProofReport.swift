@@ -9,6 +9,8 @@ struct ProofReport {
     var tape = ProofComparison()
     /// The numbers of aggregate nodes; `nil`: there are none, or they were not asked for.
     var values: ProofValues?
+    /// The values over all partitions; `nil` as there.
+    var overAll: ProofValues?
     let readsTape: Bool
     /// Ticks that were read, from the tables and from the tape. Those around the bars are among
     /// them, and those of other symbols in the packets.
@@ -35,13 +37,17 @@ struct ProofReport {
     /// 1 means that bars differ from what their ticks make. 2 means that not all bars could be
     /// checked, and those that could, if any, are right.
     var exitCode: ExitCode {
-        guard tables.isClean, tape.isClean, values?.isClean != false else { return .failure }
-        let isPart = isInterrupted || !cuts.isEmpty || values.map { $0.unchecked > 0 } ?? false
+        let numbers = [values, overAll].compactMap { $0 }
+        guard tables.isClean, tape.isClean, numbers.allSatisfy(\.isClean) else { return .failure }
+        let isPart =
+            isInterrupted || !cuts.isEmpty || numbers.contains { $0.unchecked > 0 }
         return isPart || isEmpty ? .incomplete : .success
     }
 
     /// A range without a bar proves nothing.
-    private var isEmpty: Bool { tables.isEmpty && tape.isEmpty && values?.isEmpty != false }
+    private var isEmpty: Bool {
+        tables.isEmpty && tape.isEmpty && values?.isEmpty != false && overAll?.isEmpty != false
+    }
 
     func write(_ terminal: Terminal) {
         if terminal.isInteractive { terminal.raw("\r\u{1B}[K") }
@@ -53,7 +59,7 @@ struct ProofReport {
         var lines = Self.differences(tables, from: "tables") + Self.differences(tape, from: "tape")
         lines.append("from the tables: \(Self.summary(tables))")
         if readsTape { lines.append("from the tape:   \(Self.summary(tape))") }
-        lines += values?.lines ?? []
+        lines += (values?.lines ?? []) + (overAll?.lines ?? [])
         if !onLots.isEmpty {
             let names = onLots.map(\.text).joined(separator: ", ")
             lines.append("not from the tables: \(names): what an odd lot is, only the tape says")
@@ -104,18 +110,19 @@ struct ProofReport {
     }
 
     func json() -> String {
-        JSONWriter.objectText { json in
+        JSONWriter.made { json in
             json.member("outcome", outcome)
             json.member("ticks_read", ticks)
             json.object("tables") { Self.write(tables, into: &$0) }
             json.member("tape", objectOrNull: readsTape ? tape : nil, Self.write)
             json.member("values", objectOrNull: values) { $0.write(into: &$1) }
+            json.member("over_all", objectOrNull: overAll) { $0.write(into: &$1) }
             json.member("not_on_tape", each: cuts) { cut, json in
                 json.member("partition", cut.partition.number)
                 json.member("from", Timestamp(nanoseconds: cut.from).description)
                 json.member("to", Timestamp(nanoseconds: cut.to).description)
             }
-        }
+        }.text
     }
 
     private var outcome: String {
@@ -144,9 +151,7 @@ struct ProofReport {
             "open_time", Timestamp(nanoseconds: difference.key.openTime).description)
         json.member("open_time_ns", difference.key.openTime)
         json.member("number", difference.key.number)
-        json.array("fields") { json in
-            for field in difference.fields { field.write(into: &json) }
-        }
+        json.array("fields", of: difference.fields) { json, field in field.write(into: &json) }
     }
 }
 

@@ -131,10 +131,11 @@ struct ProofSlice {
     }
 
     private func isMended(_ key: ProofValueKey) -> Bool {
+        guard let symbol = key.symbol else { return false }
         // A quote may count for trades that come later.
-        numbers.repaired.contains(key.symbol.symbol)
+        return numbers.repaired.contains(symbol.symbol)
             || records.isDirty(
-                key.symbol, from: key.from, to: key.to, quoteAge: definition.quoteAgeMax)
+                symbol, from: key.from, to: key.to, quoteAge: definition.quoteAgeMax)
     }
 
     private func check(_ fetched: [ProofTick]) throws(ToolError) {
@@ -294,7 +295,7 @@ struct ProofSlice {
         let live = machine.bars
         values.compare(
             numbers.all, with: machine.values, mended.values, isMended: { isMended($0) },
-            isOver: { $0.to <= min(storedBy, reached[$0.symbol] ?? Int64.min) })
+            isOver: { $0.to <= min(storedBy, $0.symbol.flatMap { reached[$0] } ?? Int64.min) })
         comparison.compare(
             Array(stored.values),
             with: chosen(live, mended.mended, filled: machine.filledWhileOpen),

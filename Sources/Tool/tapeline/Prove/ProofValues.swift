@@ -4,20 +4,25 @@ import PostgresClient
 import Primitives
 import StreamCore
 
-/// Identifies one number of a window that an aggregate node published.
+/// Identifies one number of a window that an aggregate node, or one over all partitions, published.
 struct ProofValueKey: Hashable, Sendable, Comparable, CustomStringConvertible {
-    var symbol: SourceSymbol
+    /// `nil` for a number over all symbols.
+    var symbol: SourceSymbol?
     var name: String
     var from: Int64
     var to: Int64
 
     static func < (left: ProofValueKey, right: ProofValueKey) -> Bool {
-        if left.symbol != right.symbol { return left.symbol < right.symbol }
+        if left.symbol != right.symbol {
+            guard let one = left.symbol, let other = right.symbol else { return left.symbol == nil }
+            return one < other
+        }
         return (left.name, left.from, left.to) < (right.name, right.from, right.to)
     }
 
     var description: String {
-        "\(symbol) \(name) \(Timestamp(nanoseconds: from)) to \(Timestamp(nanoseconds: to))"
+        (symbol.map { "\($0) " } ?? "")
+            + "\(name) \(Timestamp(nanoseconds: from)) to \(Timestamp(nanoseconds: to))"
     }
 }
 
@@ -39,6 +44,8 @@ struct ProofValues: Sendable {
         let computed: Int128?
     }
 
+    /// Whether they are of nodes over all partitions.
+    var isOverAll = false
     private(set) var equal = 0
     private(set) var differing = 0
     private(set) var missing = 0
@@ -47,7 +54,8 @@ struct ProofValues: Sendable {
     private(set) var open = 0
     /// Numbers of windows that were, or should have been, computed again, and are neither what all
     /// of their ticks make nor what they were at first. Which late ticks count in such a window no
-    /// record says.
+    /// record says. Of values over all partitions: those of whose bars some are not on the tape any
+    /// more, or that an earlier definition made.
     private(set) var unchecked = 0
     private(set) var differences: [Difference] = []
 
@@ -76,6 +84,27 @@ struct ProofValues: Sendable {
         }
     }
 
+    /// Compares values over all partitions. `isKnown` says which the tape can make again, and
+    /// `isOver` which have to be stored by now.
+    mutating func compare(
+        _ stored: [ProofValueKey: Int128], with computed: [ProofValueKey: Int128],
+        isKnown: (ProofValueKey) -> Bool, isOver: (ProofValueKey) -> Bool
+    ) {
+        let none = IndicatorValue.undefined
+        for key in Set(stored.keys).union(computed.keys).sorted() {
+            let (row, again) = (stored[key], computed[key])
+            if !isKnown(key) {
+                unchecked += 1
+            } else if (row ?? none) == (again ?? none) {
+                equal += row == nil ? 0 : 1
+            } else if !isOver(key) {
+                open += 1
+            } else {
+                add(row == nil ? .missing : again == nil ? .extra : .differing, key, row, again)
+            }
+        }
+    }
+
     private mutating func add(
         _ kind: ProofDifference.Kind, _ key: ProofValueKey, _ stored: Int128?, _ computed: Int128?
     ) {
@@ -98,10 +127,17 @@ struct ProofValues: Sendable {
                 + "computed \(Self.text(one.computed))"
         }
         var text =
-            "values, tape:    \(equal) values equal, \(differing) differing, \(missing) missing, "
-            + "\(extra) extra"
+            "values, \(isOverAll ? "all:  " : "tape: ")   \(equal) values equal, "
+            + "\(differing) differing, \(missing) missing, \(extra) extra"
         if open > 0 { text += ", \(open) not over yet" }
-        if unchecked > 0 { text += ", \(unchecked) computed again and not checked" }
+        if unchecked > 0 {
+            text += ", \(unchecked) "
+            text +=
+                isOverAll
+                ? "not checked: the tape does not hold all of their bars, or an earlier graph made "
+                    + "them"
+                : "computed again and not checked"
+        }
         lines.append(text)
         return lines
     }
@@ -115,8 +151,8 @@ struct ProofValues: Sendable {
         json.member("not_checked", unchecked)
         json.member("values", each: differences) { one, json in
             json.member("kind", one.kind.rawValue)
-            json.member("symbol", one.key.symbol.symbol.text)
-            json.member("source", one.key.symbol.source.text)
+            json.member("symbol", one.key.symbol?.symbol.text)
+            json.member("source", one.key.symbol?.source.text)
             json.member("name", one.key.name)
             json.member("period_start_ns", one.key.from)
             json.member("period_end_ns", one.key.to)

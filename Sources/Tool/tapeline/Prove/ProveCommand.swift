@@ -23,7 +23,8 @@ struct ProveCommand: ToolCommand {
         """
         prove [SYMBOL...] --from TIME [--to TIME]
             compute the bars of that time (without --to: up to now) again, from the tape and from
-            the stored ticks, and the numbers of aggregates from the tape, by the operators'
+            the stored ticks, and from the tape the numbers of aggregates and, without symbols and
+            series, the values over all partitions, by the operators'
             OPERATOR_GRAPH or OPERATOR_SERIES (of a local stack: those with which it was started),
             and compare them with the stored ones: 0 equal, 1 not, 2 equal as far as the tape still
             reaches and a number is what its ticks make, or no bar at all in that time

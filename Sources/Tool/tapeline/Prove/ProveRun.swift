@@ -59,9 +59,27 @@ struct ProveRun {
                 printReport(report, range)
             }
         }
+        if let client {
+            let proof = ProofUniverse(
+                client: client, names: deployment.names, shutdown: shutdown)
+            report.overAll = try overAll(proof, program, database)
+        }
         report.isInterrupted = shutdown.isRequested
         if command.asJSON { terminal.line(report.json()) } else { report.write(terminal) }
         return report.exitCode
+    }
+
+    /// Proves the values over all partitions, unless only some symbols or series are asked for.
+    private func overAll(
+        _ proof: ProofUniverse, _ program: GraphProgram, _ database: ProofDatabase
+    ) throws(ToolError) -> ProofValues? {
+        guard command.symbols.isEmpty, command.series.isEmpty, !proof.shutdown.isRequested,
+            let universe = UniverseProgram(
+                program.definition, partitions: proof.names.partitions)
+        else { return nil }
+        return try proof.compare(
+            universe, command.from.nanoseconds..<command.to.nanoseconds,
+            storedBy: command.asked.nanoseconds - Self.storing, database)
     }
 
     /// Returns how long after its opening a bar may still take ticks. A bar without a fixed width

@@ -148,7 +148,7 @@ struct QualityReport {
     }
 
     func json() -> String {
-        JSONWriter.objectText { json in
+        JSONWriter.made { json in
             json.member("day", day)
             json.member("silent_seconds", silentSeconds)
             json.member("not_stored", values: absent)
@@ -156,6 +156,6 @@ struct QualityReport {
             json.object("refused_rows_of_all_days") { json in
                 for (source, rows) in refused { json.member(source, rows) }
             }
-        }
+        }.text
     }
 }

@@ -77,9 +77,9 @@ struct ReconcileReport {
     }
 
     func json() -> String {
-        JSONWriter.objectText { json in
+        JSONWriter.made { json in
             json.member("days", rows: rows)
             json.member("without_provider_bars", values: without.map(\.text))
-        }
+        }.text
     }
 }

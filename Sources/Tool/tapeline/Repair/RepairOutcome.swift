@@ -95,7 +95,7 @@ struct RepairOutcome: Equatable, Sendable {
     }
 
     func json(_ command: RepairCommand, _ partition: Partition) -> String {
-        JSONWriter.objectText { json in
+        JSONWriter.made { json in
             json.member("symbol", command.symbol.text)
             if let source = command.source { json.member("source", source.text) }
             json.member("partition", partition.number)
@@ -108,7 +108,7 @@ struct RepairOutcome: Equatable, Sendable {
             if let sequence { json.member("sequence", sequence) }
             json.member("bars", bars)
             json.array("refused") { json in writeRefusals(into: &json) }
-        }
+        }.text
     }
 
     func writeRefusals(into json: inout JSONWriter) {

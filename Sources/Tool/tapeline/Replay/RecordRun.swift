@@ -107,7 +107,7 @@ struct RecordRun {
                 + (command.hasBars ? " and \(writer.bars) bars" : "")
                 + " in \(writer.packets) packets, \(writer.bytes) bytes"
         }
-        return JSONWriter.objectText { json in
+        return JSONWriter.made { json in
             json.member("file", command.output)
             json.member("namespace", range.namespace)
             json.member("source", range.source.text)
@@ -127,7 +127,7 @@ struct RecordRun {
             } else {
                 json.null()
             }
-        }
+        }.text
     }
 }
 

@@ -187,7 +187,7 @@ struct ReplayRun {
     }
 
     private func json(_ progress: GatewayProgress, _ known: Known) -> String {
-        JSONWriter.objectText { json in
+        JSONWriter.made { json in
             json.member("namespace", command.namespace)
             json.member("source", known.source.text)
             json.member("state", progress.state)
@@ -195,6 +195,6 @@ struct ReplayRun {
             json.member("unknown", progress.unknown)
             json.member("purged", progress.purged)
             json.member("lost", progress.lost)
-        }
+        }.text
     }
 }

@@ -127,23 +127,8 @@ struct ReportRows<Row> {
 }
 
 extension JSONWriter {
-    /// Returns the text of one object.
-    static func objectText(_ body: (inout JSONWriter) -> Void) -> String {
-        var json = JSONWriter(capacity: 1_024)
-        json.object(body)
-        return json.text
-    }
-
     mutating func member<Row>(_ name: String, rows: ReportRows<Row>) {
         member(name, each: rows.rows, rows.write)
-    }
-
-    /// Writes a list of objects. `write` writes the members of one.
-    mutating func member<Item>(
-        _ name: String, each items: some Sequence<Item>, _ write: (Item, inout JSONWriter) -> Void
-    ) {
-        key(name)
-        list(of: items, write)
     }
 
     mutating func list<Item>(
@@ -152,14 +137,6 @@ extension JSONWriter {
         array { json in
             for item in items { json.object { write(item, &$0) } }
         }
-    }
-
-    mutating func member(_ name: String, values: some Sequence<String>) {
-        array(name) { json in for value in values { json.value(value) } }
-    }
-
-    mutating func member(_ name: String, values: some Sequence<some BinaryInteger>) {
-        array(name) { json in for value in values { json.value(value) } }
     }
 
     mutating func member(_ name: String, orNull text: String?) {

@@ -120,7 +120,7 @@ extension SetupRun.Report {
     }
 
     func json(_ names: TapeNames) -> String {
-        JSONWriter.objectText { json in
+        JSONWriter.made { json in
             json.member("namespace", names.namespace)
             json.member("partitions", names.partitions)
             json.key("streams")
@@ -128,7 +128,7 @@ extension SetupRun.Report {
                 for setup in streams { json.object { setup.write(into: &$0) } }
             }
             json.member("problems", values: problems)
-        }
+        }.text
     }
 }
 

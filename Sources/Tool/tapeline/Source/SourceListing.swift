@@ -59,5 +59,5 @@ struct SourceListing {
         }
     }
 
-    func json() -> String { JSONWriter.objectText { $0.member("sources", rows: rows) } }
+    func json() -> String { JSONWriter.made { $0.member("sources", rows: rows) }.text }
 }

@@ -119,7 +119,7 @@ struct ReplayCounts: Equatable {
     }
 
     func json(_ name: String) -> String {
-        JSONWriter.objectText { writer in
+        JSONWriter.made { writer in
             writer.member("name", name)
             writer.member("published", published)
             writer.member("inside_gaps", self[.publish])
@@ -130,6 +130,6 @@ struct ReplayCounts: Equatable {
             writer.member("without_gap", self[.noGap])
             writer.member("other_records", self[.other])
             writer.member("damaged_frames", damagedFrames)
-        }
+        }.text
     }
 }

@@ -69,10 +69,10 @@ struct SpoolTable {
     // MARK: JSON
 
     func json() -> String {
-        JSONWriter.objectText { writer in
+        JSONWriter.made { writer in
             writer.member("folder", folder)
             writer.member("spools", each: spools, Self.write)
-        }
+        }.text
     }
 
     private static func write(_ spool: SpoolSurvey, _ writer: inout JSONWriter) {

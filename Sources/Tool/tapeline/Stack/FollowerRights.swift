@@ -52,6 +52,27 @@ struct FollowerRights {
         return made.joined(separator: "\n")
     }
 
+    /// Returns a configuration without the users of the groups, their passwords and what the
+    /// accounts let through for them alone. What all such groups need of the accounts stays: no
+    /// other user has a right to it.
+    func removed(from configuration: String) -> String {
+        var lines = configuration.split(separator: "\n", omittingEmptySubsequences: false)
+        for group in groups {
+            let user = " user: \(Self.user(of: group))"
+            if let name = lines.firstIndex(where: { $0.hasSuffix(user) }),
+                let start = lines[..<name].lastIndex(where: { $0 == Self.open }),
+                let end = lines[name...].firstIndex(where: { $0 == Self.close })
+            {
+                lines.removeSubrange(start...end)
+            }
+            let password = "\(Self.passwordVariable(of: group)):"
+            lines.removeAll {
+                $0.hasPrefix(password) || $0.contains("\"*.pos.\(group)\"")
+            }
+        }
+        return lines.joined(separator: "\n")
+    }
+
     /// Returns the lines of the usual user as those of a group's.
     private static func user(_ block: [String], _ group: GroupName) -> [String] {
         block.flatMap { line -> [String] in

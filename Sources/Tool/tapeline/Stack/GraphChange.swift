@@ -58,7 +58,7 @@ struct GraphChange: Equatable {
                     rule.series = one
                     made[name] = step(.resample(rule), graph) + way.dropFirst()
                 }
-            case .aggregate, .breadth: made[node.name] = way
+            case .aggregate, .breadth, .scan: made[node.name] = way
             case .deduplicate, .throttle, .filter, .route, .custom, .join: continue
             }
         }
@@ -83,7 +83,7 @@ struct GraphChange: Equatable {
             switch operation {
             case .bars(_, let calendar), .aggregate(_, let calendar), .breadth(_, let calendar):
                 calendar
-            case .deduplicate, .throttle, .filter, .route, .custom, .join, .resample: nil
+            case .deduplicate, .throttle, .filter, .route, .custom, .join, .resample, .scan: nil
             }
         let calendar = graph.calendars.first { $0.name == name }
         return [Step(operation: operation, branch: branch, calendar: calendar)]

@@ -134,7 +134,7 @@ struct StatusTable {
     var lines: [String] { processes.table }
 
     func json(stack: String) -> String {
-        JSONWriter.objectText { writer in
+        JSONWriter.made { writer in
             writer.member("stack", stack)
             writer.member("up", true)
             writer.member("works", works)
@@ -144,6 +144,6 @@ struct StatusTable {
             writer.member("started", state.started.description)
             writer.member("processes", rows: processes)
             writer.array("providers") { ProviderTable(providers: providers).write(into: &$0) }
-        }
+        }.text
     }
 }

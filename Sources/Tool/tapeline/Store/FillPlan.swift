@@ -66,6 +66,11 @@ struct FillPlan: Equatable, Sendable {
         /// Ordinals between gaps that are filled together. They are no part of the stretch.
         /// Ascending.
         var between: [ClosedRange<Int64>] = []
+        /// For people.
+        var place: String {
+            "ordinals \(ordinals.lowerBound) to \(ordinals.upperBound) of \(lane.source) in "
+                + "partition \(lane.partition)"
+        }
 
         /// The parts of at most so many ordinals, in the order in which they are filled.
         func parts(of most: Int64) -> [Stretch] {
@@ -239,7 +244,7 @@ extension ClosedRange<Int64> {
 /// What became of the ordinals of a step.
 struct FillOutcome: Equatable, Sendable {
     /// So many ranges of one step may stay missing. Each is a row of `gaps`.
-    static let namedMax = 1_000
+    private static let namedMax = 1_000
 
     /// Ordinals that are rows now, and were none before.
     let filled: Int64
@@ -257,6 +262,14 @@ struct FillOutcome: Equatable, Sendable {
         settled = filled + Int64(others.count)
         let all = others.isEmpty ? rows : (rows + others).sorted()
         named = step.without(all.map { $0...$0 })
+    }
+
+    /// Throws when more ranges of a step would stay missing in a store than it can name.
+    func requireFew(of step: FillPlan.Stretch, in store: String) throws(ToolError) {
+        guard named.count > Self.namedMax else { return }
+        throw .refused(
+            "more than \(Self.namedMax) ranges of \(step.place) would stay missing: fill "
+                + "\(store) from a store that takes all tables")
     }
 
     /// Returns whether the rows that the other store has of a step are what its books say: each

@@ -96,7 +96,7 @@ struct FillReport {
     }
 
     var json: String {
-        JSONWriter.objectText { json in
+        JSONWriter.made { json in
             json.member("store", command.store.text)
             json.member("from", command.other.text)
             json.member("dry_run", command.isDryRun)
@@ -115,7 +115,7 @@ struct FillReport {
             json.member("not_read", each: unknown) { lane, json in
                 Self.write(lane, into: &json)
             }
-        }
+        }.text
     }
 
     private static func write(_ lane: FillLane, into json: inout JSONWriter) {

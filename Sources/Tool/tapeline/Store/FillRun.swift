@@ -204,10 +204,8 @@ struct FillRun {
             let ordinals = rows.filter(\.table.isCounted).flatMap { $0.rows.map(\.ordinal) }
             guard FillOutcome.isExplained(step, rows: ordinals.sorted(), unnamed) else {
                 throw ToolError.refused(
-                    "the rows of \(command.other) are not what its books say of ordinals "
-                        + "\(step.ordinals.lowerBound) to \(step.ordinals.upperBound) of "
-                        + "\(step.lane.source) in partition \(step.lane.partition): run 'tapeline "
-                        + "audit --all' for it")
+                    "the rows of \(command.other) are not what its books say of \(step.place): "
+                        + "run 'tapeline audit --all' for it")
             }
             let outcome = try target.store(step, rows, source.times(of: step, rows))
             note(step.lane, .stored(outcome))

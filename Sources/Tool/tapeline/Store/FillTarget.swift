@@ -90,13 +90,7 @@ struct FillTarget: FillWriting {
                 step, rows: Self.counted(rows), others: Self.counted(all.filter { !isWanted($0) }))
             // The gap stays as it is.
             if outcome.settled == 0, !step.isBeginning { return outcome }
-            guard outcome.named.count <= FillOutcome.namedMax else {
-                throw ToolError.refused(
-                    "more than \(FillOutcome.namedMax) ranges of ordinals "
-                        + "\(step.ordinals.lowerBound) to \(step.ordinals.upperBound) of "
-                        + "\(step.lane.source) in partition \(step.lane.partition) would stay "
-                        + "missing: fill \(store) from a store that takes all tables")
-            }
+            try outcome.requireFew(of: step, in: store)
             do {
                 // Not in the transaction, so that a writer that makes a day does not wait for it.
                 for rows in rows where rows.table.hasTime { try makeDays(rows) }
@@ -127,10 +121,8 @@ struct FillTarget: FillWriting {
             return error
         }
         return ToolError.refused(
-            "\(store) takes no copies of ordinals \(step.ordinals.lowerBound) to "
-                + "\(step.ordinals.upperBound) of \(step.lane.source) in partition "
-                + "\(step.lane.partition), or its table gaps cannot be changed: mend what refuses "
-                + "them, and repeat it: \(problem)")
+            "\(store) takes no copies of \(step.place), or its table gaps cannot be changed: "
+                + "mend what refuses them, and repeat it: \(problem)")
     }
 
     /// Returns the ordinals for which rows account, ascending.

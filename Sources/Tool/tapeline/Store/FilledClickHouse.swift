@@ -24,12 +24,7 @@ final class FilledClickHouse: FilledServer {
         uniqueKeysWithValues: SinkCatalogue().sinks.map { ($0.name, ClickHouseTable($0)) })
 
     /// Which database it is, as the writer asks for it; empty: the server does not say so.
-    func identity() throws(StoreServerError) -> String {
-        var answer = try client.ask(
-            "SELECT toString(uuid) FROM system.databases WHERE name = currentDatabase()")
-        let identity = answer.isOver ? "" : try answer.text()
-        return identity.contains { $0 != "0" && $0 != "-" } ? identity : ""
-    }
+    func identity() throws(StoreServerError) -> String { try client.identity() }
 
     func named() throws(StoreServerError) -> [FillLane: FilledStore.Named] {
         var named: [FillLane: FilledStore.Named] = [:]
@@ -85,18 +80,7 @@ final class FilledClickHouse: FilledServer {
     }
 
     func blocks(_ notes: [FillNote]) -> [any StoreBlock] {
-        var rows = NativeRows(.fills)
-        for note in notes {
-            rows.row(columns: Int16(ClickHouseTable.fills.columns.count))
-            rows.text(note.lane.input)
-            rows.int64(note.lane.partition)
-            rows.text(note.lane.source)
-            rows.int64(note.ordinals.lowerBound)
-            rows.int64(note.ordinals.upperBound)
-            rows.int64(note.rows)
-            rows.text(note.other)
-        }
-        return rows.parts().map(\.block)
+        NativeRows(.fills).blocks(notes, isDated: false)
     }
 
     func insert(_ given: any StoreBlock, token: String) throws(StoreServerError) {

@@ -37,11 +37,7 @@ final class FilledQuestDB: FilledServer {
     private static let all: [SinkName: QuestDBTable] = Dictionary(
         uniqueKeysWithValues: SinkCatalogue().sinks.map { ($0.name, QuestDBTable($0)) })
 
-    func identity() throws(StoreServerError) -> String {
-        let answer = try client.rows(QuestDBIdentity.question)
-        guard answer.count > 0 else { return "" }
-        return try client.read { () throws(QuestDBAnswerError) in try answer.text(0, "identity") }
-    }
+    func identity() throws(StoreServerError) -> String { try client.identity() }
 
     func named() throws(StoreServerError) -> [FillLane: FilledStore.Named] {
         try client.waitUntilApplied(QuestDBTable.books)
@@ -132,19 +128,7 @@ final class FilledQuestDB: FilledServer {
     }
 
     func blocks(_ notes: [FillNote]) -> [any StoreBlock] {
-        var rows = LineRowWriter(.fills)
-        for note in notes {
-            rows.row(columns: Int16(QuestDBTable.fills.columns.count))
-            rows.text(note.lane.input)
-            rows.int64(note.lane.partition)
-            rows.text(note.lane.source)
-            rows.int64(note.ordinals.lowerBound)
-            rows.int64(note.ordinals.upperBound)
-            rows.int64(note.rows)
-            rows.text(note.other)
-            rows.int64(note.streamCreated)
-        }
-        return rows.parts().map(\.block)
+        LineRowWriter(.fills).blocks(notes, isDated: true)
     }
 
     func insert(_ given: any StoreBlock, token: String) throws(StoreServerError) {

@@ -22,6 +22,24 @@ extension BlockRowWriter {
         return found
     }
 
+    /// Returns notes as blocks of a writer of the table `fills`, which has no rows yet. In a dated
+    /// one each row ends with the time of the stream.
+    func blocks(_ notes: [FillNote], isDated: Bool) -> [any StoreBlock] {
+        var rows = self
+        for note in notes {
+            rows.row(columns: isDated ? 8 : 7)
+            rows.text(note.lane.input)
+            rows.int64(note.lane.partition)
+            rows.text(note.lane.source)
+            rows.int64(note.ordinals.lowerBound)
+            rows.int64(note.ordinals.upperBound)
+            rows.int64(note.rows)
+            rows.text(note.other)
+            if isDated { rows.int64(note.streamCreated) }
+        }
+        return rows.parts().map { $0.block as any StoreBlock }
+    }
+
     /// Adds a row whose values are members of a JSON object, as `FillSource.Form.values` has them.
     mutating func add(_ json: JSONValue, of table: FilledTable) throws(ToolError) {
         row(columns: Int16(table.columns.count))

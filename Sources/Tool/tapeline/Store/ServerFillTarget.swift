@@ -78,11 +78,7 @@ final class ServerFillTarget: FillWriting {
             let outcome = FillOutcome(step, rows: ordinals)
             if outcome.settled == 0, !step.isBeginning { return outcome }
             // Those of a hole stay in gaps that name them.
-            guard !step.isBeginning || outcome.named.count <= FillOutcome.namedMax else {
-                throw ToolError.refused(
-                    "more than \(FillOutcome.namedMax) ranges of \(place(step)) would stay "
-                        + "missing: fill \(filled.store) from a store that takes all tables")
-            }
+            if step.isBeginning { try outcome.requireFew(of: step, in: filled.store.text) }
             for block in found.blocks {
                 try server.insert(
                     block,
@@ -91,14 +87,14 @@ final class ServerFillTarget: FillWriting {
             try server.confirm()
             guard try server.ordinals(of: step, copied) == ordinals else {
                 throw ToolError.refused(
-                    "\(filled.store) did not take all rows of \(place(step)): were rows deleted "
+                    "\(filled.store) did not take all rows of \(step.place): were rows deleted "
                         + "there in the last days? Repeat it later")
             }
             try note(step, outcome)
             return outcome
         } catch let error as StoreServerError {
             throw ToolError.refused(
-                "\(filled.store) takes no copies of \(place(step)): mend what refuses them, and "
+                "\(filled.store) takes no copies of \(step.place): mend what refuses them, and "
                     + "repeat it: \(error)")
         }
     }
@@ -146,10 +142,5 @@ final class ServerFillTarget: FillWriting {
         let lane = step.lane
         return "fill/\(filled.store)/\(lane.input)/\(lane.partition)/\(lane.source)/"
             + "\(step.ordinals.lowerBound)-\(step.ordinals.upperBound)/\(rest)"
-    }
-
-    private func place(_ step: FillPlan.Stretch) -> String {
-        "ordinals \(step.ordinals.lowerBound) to \(step.ordinals.upperBound) of "
-            + "\(step.lane.source) in partition \(step.lane.partition)"
     }
 }

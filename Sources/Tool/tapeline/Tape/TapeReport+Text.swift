@@ -96,7 +96,7 @@ extension TapeReport {
     // MARK: JSON
 
     func json() -> String {
-        JSONWriter.objectText { writer in
+        JSONWriter.made { writer in
             writer.member("streams", each: streams, write)
             writer.member("partitions", each: rows, write)
             if let universe { writer.object("universe") { write(universe, &$0) } }
@@ -109,7 +109,7 @@ extension TapeReport {
                 writer.member("durability_reason", reason)
             }
             if let writerAbsence { writer.member("writer_unknown", writerAbsence) }
-        }
+        }.text
     }
 
     private func write(_ stream: Stream, _ writer: inout JSONWriter) {

@@ -122,7 +122,7 @@ struct VerifyRun {
     }
 
     private static func json(_ results: [Result]) -> String {
-        JSONWriter.objectText { json in
+        JSONWriter.made { json in
             json.member("copies", each: results) { result, json in
                 json.member("stream", result.stream)
                 json.member("server", orNull: result.check.server)
@@ -135,7 +135,7 @@ struct VerifyRun {
                     json.member("finding", place.finding.sentence)
                 }
             }
-        }
+        }.text
     }
 }
 

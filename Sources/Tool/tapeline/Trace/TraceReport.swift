@@ -163,7 +163,7 @@ extension TraceReport {
     }
 
     var json: String {
-        JSONWriter.objectText { json in
+        JSONWriter.made { json in
             json.member("tick_id", "\(tick.address)")
             json.member("kind", tick.kind.rawValue)
             json.member("symbol", orNull: tick.symbol?.symbol.text)
@@ -197,6 +197,6 @@ extension TraceReport {
                 json.member("host", clock.host)
                 json.member("says", clock.says)
             }
-        }
+        }.text
     }
 }

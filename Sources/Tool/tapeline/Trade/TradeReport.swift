@@ -62,7 +62,7 @@ struct TradeReport {
     }
 
     func json(_ outcome: RepairOutcome, _ versions: [RepairWatch.Version]) -> String {
-        JSONWriter.objectText { json in
+        JSONWriter.made { json in
             json.member("tick_id", "\(found.address)")
             json.member("symbol", found.symbol.text)
             json.member("time", "\(found.trade.header.eventTime)")
@@ -82,7 +82,7 @@ struct TradeReport {
             if let sequence = outcome.sequence { json.member("sequence", sequence) }
             json.member("versions", each: versions, Self.write)
             json.array("refused") { json in outcome.writeRefusals(into: &json) }
-        }
+        }.text
     }
 
     private var foundBars: [TradeBar] {

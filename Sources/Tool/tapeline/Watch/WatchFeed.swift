@@ -42,7 +42,9 @@ final class WatchFeed {
                 client.names.positions, pendingMessagesMax: Self.pendingMax
             ) { message in
                 // An invalid message is ignored. A service that receives one counts it.
-                _ = receiver.positions.withLock { $0.receive(message.payload) }
+                _ = receiver.positions.withLock {
+                    $0.receive(message.payload, on: message.subject)
+                }
             }
             try client.connection.publish([], to: client.names.positionsQuestion)
             gaps = deployment.postgres == nil ? nil : try WatchGaps(deployment)

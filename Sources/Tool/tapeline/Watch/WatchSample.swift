@@ -112,11 +112,12 @@ struct WatchPositions: Equatable, Sendable {
     /// Per group, input and partition: the highest ordinal of each source that a reader reported.
     private(set) var groups: [String: [Key: [String: UInt64]]] = [:]
 
-    /// Takes a message. Returns false if it is invalid; then all of it is ignored.
+    /// Takes a message. Returns false if it is invalid, or not on the subject of its group, which
+    /// is the only one that the group's user may use; then all of it is ignored.
     @discardableResult
-    mutating func receive(_ payload: [UInt8]) -> Bool {
+    mutating func receive(_ payload: [UInt8], on subject: String) -> Bool {
         guard let message = Self.message(payload), let group = message["group"]?.string,
-            let positions = message["positions"]?.array,
+            subject.hasSuffix(".pos.\(group)"), let positions = message["positions"]?.array,
             groups[group] != nil || groups.count < Self.groupsMax
         else { return false }
         var heard: [(Key, String, UInt64)] = []

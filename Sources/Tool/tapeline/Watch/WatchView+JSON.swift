@@ -8,7 +8,7 @@ import TapeTransport
 // The sample as one JSON object on one line.
 extension WatchView {
     func json() -> String {
-        JSONWriter.objectText { writer in
+        JSONWriter.made { writer in
             writer.member("time", sample.now.description)
             writer.member("tape", title)
             writer.member("verdict", each: verdict) { line, writer in
@@ -29,7 +29,7 @@ extension WatchView {
             if !sample.gapsAbsence.isEmpty {
                 writer.member("gaps_unknown", sample.gapsAbsence)
             }
-        }
+        }.text
     }
 
     private func write(_ source: Source, _ writer: inout JSONWriter) {

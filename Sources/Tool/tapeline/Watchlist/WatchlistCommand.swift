@@ -106,12 +106,12 @@ struct WatchlistCommand: ToolCommand {
             fields["exchange"] = fields["exchange"] ?? "SMART"
             fields["currency"] = fields["currency"] ?? "USD"
         }
-        return JSONWriter.objectText { json in
+        return JSONWriter.made { json in
             json.member("symbol", symbol.text)
             for (key, text) in fields.sorted(by: { $0.key < $1.key }) {
                 Self.write(key, text, into: &json)
             }
-        }
+        }.text
     }
 
     private static func write(_ key: String, _ text: String, into json: inout JSONWriter) {

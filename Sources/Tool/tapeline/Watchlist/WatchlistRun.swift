@@ -194,13 +194,13 @@ struct WatchlistRun {
             return .success
         }
         terminal.line(
-            JSONWriter.objectText { json in
+            JSONWriter.made { json in
                 json.member("source", report.source.text)
                 json.member("symbols", each: results) { result, json in
                     json.member("symbol", result.symbol.text)
                     json.member("outcome", result.outcome.rawValue)
                 }
-            })
+            }.text)
         return .success
     }
 

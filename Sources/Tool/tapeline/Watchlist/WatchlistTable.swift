@@ -144,9 +144,9 @@ struct WatchlistTable {
     // MARK: JSON
 
     func json() -> String {
-        JSONWriter.objectText { json in
+        JSONWriter.made { json in
             json.member("sources", each: sources, write)
-        }
+        }.text
     }
 
     private func write(_ source: Source, into json: inout JSONWriter) {

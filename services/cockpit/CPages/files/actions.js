@@ -89,6 +89,8 @@ const words = {
   release: () => ["member", "release", value("member")],
 };
 const canTry = new Set(["repair", "replay"]);
+// What these take away is not there until a person brings it back.
+const ending = new Set(["remove", "drain"]);
 
 function quoted(word) {
   return /^[A-Za-z0-9_\-./:,@+=]+$/.test(word) ? word
@@ -122,6 +124,7 @@ function showForm() {
     part.hidden = !part.dataset.of.split(" ").includes(verb);
   }
   $("try").hidden = !canTry.has(verb);
+  $("go").className = ending.has(verb) ? "primary ends" : "primary";
   $("command").value = command(verb);
   arm("");
 }

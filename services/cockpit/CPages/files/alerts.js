@@ -6,10 +6,8 @@ import { pageNames } from "./strip.js";
 
 const kinds = { critical: "bad", bad: "bad", warning: "warning" };
 
-function since(time, now) {
-  const begun = Date.parse(time) / 1000;
-  return Number.isFinite(begun) ? `${time.slice(0, 19)}Z, ${span(now - begun)} ago` : "–";
-}
+const since = (time) => (Number.isNaN(Date.parse(time)) ? "–" : `${time.slice(0, 19)}Z`);
+const fires = (number) => `${number} ${number === 1 ? "alert fires" : "alerts fire"}`;
 
 // Those of the people who look come before the shipped ones, which are pages here.
 function runbook(item) {
@@ -35,11 +33,11 @@ function words(look, prometheus) {
   const asked = ` Asked ${span(age(prometheus.at))} ago.`;
   if (!prometheus.watchdog) {
     return ["The alert Watchdog, which always fires, does not: this Prometheus has not "
-      + `evaluated the shipped rules. ${firing} alerts fire${more}.${asked}`, "warning"];
+      + `evaluated the shipped rules. ${fires(firing)}${more}.${asked}`, "warning"];
   }
   if (!prometheus.total) return [`No alert fires.${asked}`, "good"];
   const pending = prometheus.items.length - firing;
-  return [`${firing} alerts fire, ${pending} will unless it ends${more}.${asked}`,
+  return [`${fires(firing)}, ${pending} will unless it ends${more}.${asked}`,
     firing ? "bad" : "warning"];
 }
 
@@ -47,12 +45,11 @@ function showAlerts(look, prometheus) {
   put(element("words"), ...words(look, prometheus));
   const items = (look && prometheus && prometheus.items) || [];
   const isOld = !prometheus || isStale(prometheus);
-  const now = look ? Date.parse(look.time) / 1000 : 0;
   list(element("alerts"), items, isOld, (item) => [
     item.name, [item.severity || "–", isOld ? "" : kinds[item.severity] || ""],
     isOld ? ["? not known", "unknown"]
       : item.firing ? ["✕ fires", "bad"] : ["◌ pending", "warning"],
-    since(item.since, now), item.summary || "–", item.labels.join(", ") || "–",
+    since(item.since), [item.summary || "–", "long"], item.labels.join(", ") || "–",
     runbook(item), page(item),
   ]);
 }
@@ -61,7 +58,7 @@ function showTroubles(look, news) {
   const isOld = !look || isStale(news);
   const troubles = (look && news.troubles) || [];
   const text = isOld ? [`Not known: ${doubt() || "the answer is old"}.`, "unknown"]
-    : troubles.length ? [`${troubles.length} troubles.`, "bad"]
+    : troubles.length ? [`${troubles.length} trouble${troubles.length === 1 ? "" : "s"}.`, "bad"]
       : ["No trouble. The verdict above has the rest.", "good"];
   put(element("own"), ...text);
   list(element("troubles"), troubles, isOld, (item) => [

@@ -5,10 +5,12 @@ import { prepared } from "./canvas.js";
 import { timeOf } from "./clock.js";
 import { keyOf } from "./bar-cache.js";
 import { percent } from "./overlay.js";
-import { placeOfTime, priceMarks, priceText, pricesOf, timeMarks } from "./view.js";
+import { decimalsOf, priceMarks, priceText, timeMarks } from "./scale.js";
+import { placeOfTime, pricesOf, valuesOf } from "./view.js";
 
 const axis = 76;
-const head = 20;
+// The values of a bar, and below them the signs of all.
+const head = 38;
 const volumes = 72;
 const foot = 24;
 
@@ -41,11 +43,12 @@ export function drawCandles(canvas, picture) {
     x: (place) => (place + emptyOf(picture)) * (wide / picture.count),
     y: (price) => head + (1 - (price - range.low) / (range.high - range.low)) * prices,
   };
-  if (picture.range) drawPrices(pen);
+  if (picture.range) drawPrices(pen, picture);
   drawTimes(pen, picture.shown);
   for (const gap of picture.gaps) drawGap(pen, picture.shown, gap);
   for (const side of ["bid", "ask"]) drawQuotes(pen, picture.shown, side);
   const most = Math.max(0, ...picture.shown.map(({ bar }) => (bar ? Number(bar.volume) : 0)));
+  if (most) drawMost(pen, most);
   picture.shown.forEach(({ bar }, place) => {
     if (bar) drawBar(pen, bar, pen.x(place + 0.5), most, keyOf(bar) === picture.chosen);
   });
@@ -53,6 +56,7 @@ export function drawCandles(canvas, picture) {
   const newest = picture.shown.at(-1);
   if (newest && newest.forming) drawForming(pen, newest.forming, picture.shown.length - 0.5);
   if (picture.range && picture.last) drawLast(pen, picture.last);
+  drawValues(pen, valuesOf(picture));
   if (picture.cursor) drawCursor(pen, picture);
 }
 
@@ -63,17 +67,42 @@ function across(pen, y, from = 0) {
   pen.ink.stroke();
 }
 
-function drawPrices(pen) {
+// All prices at the axis have the decimals of the last one.
+function drawPrices(pen, { last, shown }) {
   const { ink, color } = pen;
   ink.strokeStyle = color("line");
   ink.fillStyle = color("muted");
   ink.lineWidth = 1;
-  for (const mark of priceMarks(pen.range, pen.prices / 48)) {
+  const { bar } = shown.at(-1) || {};
+  const decimals = decimalsOf(last ? last.text : bar && bar.close);
+  for (const mark of priceMarks(pen.range, pen.prices / 48, decimals)) {
     const y = pen.y(mark.price);
     across(pen, y);
     ink.fillText(mark.text, pen.wide + 8, y + 4, axis - 10);
   }
   across(pen, head + pen.prices);
+  ink.beginPath();
+  ink.moveTo(pen.wide + 0.5, head);
+  ink.lineTo(pen.wide + 0.5, pen.bottom);
+  ink.stroke();
+}
+
+const number = (value) => value.toLocaleString("en", { maximumFractionDigits: 3 });
+
+// What the highest of the volumes is.
+function drawMost({ ink, color, wide, prices }, most) {
+  ink.fillStyle = color("muted");
+  ink.fillText(`max ${number(most)}`, wide + 8, head + prices + 17, axis - 10);
+}
+
+// The values of a bar in its colour, and how it changed, which the colour says again.
+function drawValues({ ink, color, wide, isOld }, values) {
+  if (!values) return;
+  const { open, close, text, volume } = values;
+  const change = open > 0 ? `  ${percent(close / open - 1)}` : "";
+  const traded = Number.isFinite(volume) ? `  V ${number(volume)}` : "";
+  ink.fillStyle = color(isOld ? "muted" : wayOf(open, close));
+  ink.fillText(text + change + traded, 0, 14, wide + axis);
 }
 
 // Round times; the day where it changes.
@@ -199,14 +228,16 @@ function drawForming(pen, forming, place) {
   ink.setLineDash([]);
 }
 
-// A version that was replaced is wider than a candle and dashed, and has no body.
+// A version that was replaced is wider than a candle and dashed, and has no body. Where it is
+// beyond the prices an arrow says so.
 function drawGhost(pen, x, ghost) {
   const prices = pricesOf(ghost);
   if (!prices) return;
   const { ink, color } = pen;
   const half = Math.max(1.5, pen.slot * 0.48);
+  const [top, end] = [head, head + pen.prices];
   const [open, high, low, close] = ["open", "high", "low", "close"].map((name) =>
-    pen.y(prices[name]));
+    Math.min(end, Math.max(top, pen.y(prices[name]))));
   ink.strokeStyle = color("muted");
   ink.lineWidth = 1.2;
   ink.setLineDash([3, 2]);
@@ -219,6 +250,11 @@ function drawGhost(pen, x, ghost) {
   }
   ink.stroke();
   ink.setLineDash([]);
+  ink.fillStyle = color("muted");
+  ink.textAlign = "center";
+  if (prices.high > pen.range.high) ink.fillText("↑", x + half + 6, top + 12);
+  if (prices.low < pen.range.low) ink.fillText("↓", x + half + 6, end - 4);
+  ink.textAlign = "left";
 }
 
 // A text in a box at the axis of the prices, or at that of the times.
@@ -260,6 +296,8 @@ function drawLast(pen, last) {
   ink.setLineDash([4, 3]);
   across(pen, pen.y(last.price));
   ink.setLineDash([]);
+  ink.fillStyle = color(name);
+  ink.fillRect(pen.wide, Math.round(pen.y(last.price)), 4, 1);
   label(pen, last.text, pen.wide + 4, pen.y(last.price), name, "ground");
 }
 

@@ -1,6 +1,7 @@
 // What a person does with the picture of a chart: pointing, dragging, the wheel and keys.
 
 import { placeAt, slotOf } from "./candles.js";
+import { countMax, countMin } from "./view.js";
 
 // A pointer that moved less has pressed, and not dragged.
 const dragMin = 4;
@@ -37,12 +38,15 @@ export function watchHands(canvas, hands) {
   canvas.addEventListener("pointerleave", () => { if (drag.from === null) hands.point(null); });
   canvas.addEventListener("wheel", (event) => {
     event.preventDefault();
-    const { count } = hands.picture();
+    const { count, live } = hands.picture();
     if (Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
       return hands.move(Math.sign(event.deltaX) * Math.max(1, Math.round(count / 40)));
     }
-    const wanted = count * (event.deltaY > 0 ? 1.1 : 1 / 1.1);
-    hands.move(0, event.deltaY > 0 ? Math.ceil(wanted) : Math.floor(wanted));
+    const wanted = event.deltaY > 0 ? Math.min(countMax, Math.ceil(count * 1.1))
+      : Math.max(countMin, Math.floor(count / 1.1));
+    // The bar at the pointer stays there, but the newest one at the edge, where it is followed.
+    const place = placeAt(canvas, hands.picture(), event.offsetX) ?? count;
+    hands.move(live ? 0 : Math.round((wanted - count) * (1 - place / count)), wanted);
   }, { passive: false });
   canvas.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;

@@ -443,6 +443,9 @@ function save(blob, file) {
 element("as-of").addEventListener("input", turnBack);
 element("beside-series").addEventListener("change", () =>
   go({ beside: element("beside-series").value }));
+/** @type {HTMLDetailsElement} */
+const moreFields = document.querySelector("#more");
+moreFields.open = others.some((name) => shown[name]);
 for (const name of ["symbol", "over", "of"]) element(name).value = shown[name] || "";
 go({});
 

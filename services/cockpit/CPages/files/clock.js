@@ -48,3 +48,16 @@ export function timeOf(seconds) {
   const date = new Date(seconds * 1000);
   return Number.isNaN(date.getTime()) ? "–" : timeText(`${date.toISOString().slice(0, 19)}Z`);
 }
+
+// Those of marks at an axis: the day where it changes, seconds where one of them has some.
+export function marksText(times) {
+  const isFine = times.some((time) => time % 60);
+  let before = "";
+  return times.map((time) => {
+    const [date, clock = ""] = timeOf(time).split(" ");
+    const text = clock.slice(0, isFine ? 8 : 5);
+    const isSame = date === before;
+    before = date;
+    return isSame ? text : `${date.slice(5)} ${text}`;
+  });
+}

@@ -39,8 +39,8 @@ function words(letters) {
 
 function fate(item) {
   if (item.word === undefined) return ["? not looked up yet", "unknown"];
-  if (isStale(item)) return [`${item.sentence} (old)`, "stale"];
-  return [item.sentence, kinds[item.word] || ""];
+  if (isStale(item)) return [`${item.sentence} (old)`, "long stale"];
+  return [item.sentence, `long ${kinds[item.word] || ""}`.trim()];
 }
 
 function outlook(news, letters) {
@@ -91,8 +91,8 @@ startWith("dead.json", (look, news) => {
     short(group.first), short(group.last),
   ]);
   list(element("letters"), (look && news.items) || [], isOld, (item) => [
-    item.id, short(item.noted), item.reason, item.sink, item.symbol, item.cause,
-    item.message || "–", fate(item),
+    item.id, short(item.noted), item.reason, item.sink, item.symbol, [item.cause, "long"],
+    [item.message || "–", "long"], fate(item),
   ]);
   put(element("outlook"), ...outlook(news, letters));
   showCommands(look ? news : {});

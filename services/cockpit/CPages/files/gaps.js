@@ -13,6 +13,8 @@ const day = 86400;
 // More names than a row has room for are counted.
 const shownMax = 8;
 const list = new GapList();
+let cursor;
+let drawAgain = () => {};
 
 const time = (value) => new Date(value * 1000).toISOString().slice(0, 19) + "Z";
 
@@ -90,14 +92,23 @@ function summary(look, shown) {
   return [text, open ? "warning" : "bad"];
 }
 
+function draw(gaps, from, to, isOld) {
+  drawAgain = () => drawTimeline(element("timeline"), gaps, { from, to, cursor }, isOld);
+  drawAgain();
+}
+
+function point(place) {
+  cursor = place;
+  drawAgain();
+}
+
 function show(look) {
   newest = look;
   const table = element("gaps");
-  const canvas = element("timeline");
   if (!look) {
     put(element("summary"), `Not known: ${doubt()}.`, "unknown");
     fill(table, []);
-    return drawTimeline(canvas, [], 0, 1, true);
+    return draw([], 0, 1, true);
   }
   list.follow(look);
   const gaps = chosen(look);
@@ -105,10 +116,12 @@ function show(look) {
   const [text, kind] = summary(look, gaps);
   const isOld = list.isOld(look);
   put(element("summary"), text, kind);
-  drawTimeline(canvas, gaps, begin(gaps, now), now, isOld);
+  draw(gaps, begin(gaps, now), now, isOld);
   fill(table, gaps.map((gap) => rowOf(gap, now, isOld)));
 }
 
+element("timeline").addEventListener("pointermove", (event) => point(event.offsetX));
+element("timeline").addEventListener("pointerleave", () => point(undefined));
 range.addEventListener("change", () => show(newest));
 symbol.addEventListener("input", () => show(newest));
 start(show);

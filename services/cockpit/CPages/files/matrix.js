@@ -2,6 +2,7 @@
 // has below them, and how old the newest ticks are.
 
 import { prepared } from "./canvas.js";
+import { isLate } from "./edges.js";
 
 // More rows than people can see are left to the table.
 const rowsMax = 64;
@@ -79,15 +80,16 @@ export function drawMatrix(canvas, groups, shares, isStale) {
   if (shares.size) drawShares(place, shares, isStale);
 }
 
-// What a live process holds is full; what is behind has a gap in its middle; what a silent
-// one held is an outline.
+// What a live process holds is full; what is behind has a gap in its middle; where
+// its lag is not known it is half full; what a silent one held is an outline.
 function cells(member, group, isStale) {
   const isOld = isStale(member);
   const held = new Set(member.held);
   return group.rows.map(({ partition, lag }) => {
     if (!held.has(partition)) return { column: partition, form: "none" };
     if (isOld) return { column: partition, form: "outline", color: "muted" };
-    if (lag && lag.seconds > 5) return { column: partition, form: "gap", color: "warning" };
+    if (lag && isStale(lag)) return { column: partition, form: 0.5, color: "unknown" };
+    if (lag && isLate(lag)) return { column: partition, form: "gap", color: "warning" };
     return { column: partition, form: 1, color: "good" };
   });
 }

@@ -123,7 +123,7 @@ start((look) => {
   showLost(look);
   if (!look) return forget();
   showEdges(look.edges);
-  showFigures(look.figures, past);
+  showFigures(look, past);
   showMembers(look.members);
   showServices(look.services);
   showStreams(look.streams);
@@ -134,7 +134,7 @@ function forget() {
   for (const id of ["edges", "members", "pages", "streams"]) {
     fill(element(id), []);
   }
-  showFigures([], {});
+  showFigures(null, {});
 }
 
 watchCursor();

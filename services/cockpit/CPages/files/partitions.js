@@ -3,6 +3,7 @@
 import { startWith, age, ago, isStale, span, put, doubt, element, short, count } from "./live.js";
 import { fill, list, offer } from "./table.js";
 import { drawMatrix } from "./matrix.js";
+import { isLate } from "./edges.js";
 
 const group = element("group");
 const order = element("order");
@@ -14,6 +15,11 @@ function cell(part, text, kind = "") {
   if (!part) return "–";
   return isStale(part) ? [`${text} (old)`, "stale"] : [text, kind];
 }
+
+const isBehind = (lag) => !!lag && !isStale(lag) && isLate(lag);
+// A lag has its sign when it is late.
+const lagCell = (lag, text) => (lag && isLate(lag)
+  ? cell(lag, `▲ ${text}`, "behind") : cell(lag, text));
 
 function showGroups(groups) {
   fill(element("groups"), groups.map((one) => {
@@ -32,7 +38,7 @@ function showGroups(groups) {
       cells: [
         one.name, names.join(", ") || "none",
         [`${owned} of ${one.partitions}`, owned === one.partitions ? "good" : "bad"],
-        cell(scaler, lag),
+        lagCell(scaler, lag),
         cell(scaler, scaler && `${scaler.asks} (${alive.length} there)`),
         scaler ? ago(scaler.at) : "–",
       ],
@@ -49,7 +55,7 @@ function owner(row) {
 function behind(lag) {
   if (!lag) return "–";
   const time = lag.seconds === undefined ? "" : `${span(lag.seconds)}, `;
-  return cell(lag, `${time}${count(lag.records)} records`, lag.seconds > 5 ? "behind" : "");
+  return lagCell(lag, `${time}${count(lag.records)} records`);
 }
 
 function part(share) {
@@ -65,7 +71,7 @@ const orders = {
 };
 // The picture has the others.
 const differs = (row) => row.owners.length !== 1 || isStale(row) || !!(row.share && row.share.hot)
-  || !!(row.lag && (isStale(row.lag) || row.lag.seconds > 5));
+  || !!(row.lag && (isStale(row.lag) || isLate(row.lag)));
 const worst = (row) => (row.lag ? row.lag.seconds ?? Infinity : -1);
 
 function showRows(groups, shares) {
@@ -84,20 +90,27 @@ function showRows(groups, shares) {
   ]);
 }
 
+// Green is what is owned and on time. A partition that is hot alone is neither good nor late.
 function words(news, groups, shares) {
   const line = element("words");
   if (isStale(news)) {
     return put(line, `Not known: ${doubt() || "the answer is old"}.`, "unknown");
   }
-  const lost = groups.flatMap((one) =>
-    one.rows.filter((row) => row.owners.length !== 1 || isStale(row))).length;
+  const rows = groups.flatMap((one) => one.rows);
+  const lost = rows.filter((row) => row.owners.length !== 1 || isStale(row)).length;
+  const late = groups.filter((one) => isBehind(one.scaler)
+    || one.rows.some((row) => isBehind(row.lag))).map((one) => one.name);
+  const unread = rows.filter((row) => row.lag && isStale(row.lag)).length;
   const hot = [...shares.values()].filter((share) => share.hot && !isStale(share));
   const heat = hot.length
     ? ` Hot, with more than twice the ticks of others: ${
       hot.map((share) => share.partition).join(", ")}.` : "";
   const text = lost ? `${lost} partitions do not have one live owner.`
     : "Each partition has one live owner.";
-  put(line, `${text}${heat} Made ${span(age(news.at))} ago.`, lost ? "bad" : "good");
+  const delay = (late.length ? ` Late: ${late.join(", ")}.` : "")
+    + (unread ? ` How far ${unread} are read is not known.` : "");
+  put(line, `${text}${delay}${heat} Made ${span(age(news.at))} ago.`,
+    lost ? "bad" : late.length ? "warning" : unread ? "unknown" : hot.length ? "" : "good");
 }
 
 function show(look, news) {

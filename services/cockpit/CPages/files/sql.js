@@ -4,9 +4,12 @@ import { start, doubt, put, count, element as field, short, within } from "./liv
 import { keyHeader } from "./signin.js";
 import { csvOf, linesOf, numberColumns } from "./answer.js";
 import { prepared } from "./canvas.js";
-import { timeOf } from "./clock.js";
+import { marksText, timeOf } from "./clock.js";
+import { priceMarks, timesBetween } from "./scale.js";
 
 const pageRows = 200;
+// Room for the numbers at the right of the lines, and for the times below them.
+const [axis, foot] = [76, 20];
 const meEvery = 10000;
 const lookEvery = 250;
 const state = { no: "not known", number: "", columns: [], rows: [], first: 0, asLine: false,
@@ -188,9 +191,9 @@ function draw() {
   put(field("part"), "");
   /** @type {HTMLCanvasElement} */
   const canvas = document.querySelector("#lines");
-  const [width, tall] = [Math.max(60, canvas.clientWidth), 260];
-  const { ink, color } = prepared(canvas, width, tall);
-  if (!found) {
+  const [width, tall] = [Math.max(140, canvas.clientWidth) - axis, 260];
+  const { ink, color } = prepared(canvas, width + axis, tall + foot);
+  if (!found || !found.x.length) {
     return put(field("legend"), "No line: a line needs two rows and a column of numbers.");
   }
   const values = found.lines.flatMap((line) => line.values).filter((value) => value !== null);
@@ -199,6 +202,8 @@ function draw() {
   const [from, to] = [found.x[0], found.x.at(-1)];
   const x = (value) => 4 + (value - from) / (to - from || 1) * (width - 8);
   const y = (value) => tall - 4 - (value - low) / (high - low || 1) * (tall - 8);
+  drawMarks({ ink, color, width, tall }, { low, high, y });
+  drawTimes({ ink, color, tall, width }, found, x);
   // Lines differ by their dashes, too.
   const styles = [["accent", []], ["rise", [6, 3]], ["fall", [2, 3]], ["warning", [9, 3, 2, 3]]];
   found.lines.forEach((line, place) => {
@@ -213,11 +218,39 @@ function draw() {
     });
     ink.stroke();
   });
+  ink.setLineDash([]);
   const names = ["solid", "dashed", "dotted", "dash and dot"];
   const edge = (value) => (found.isTime ? timeOf(value) : count(value + 1));
   put(field("legend"), `${found.lines.map((line, place) => `${names[place]}: ${line.name}`)
     .join(", ")}. From ${low} to ${high}; ${found.isTime ? "" : "rows "}${edge(from)} to `
     + `${edge(to)}.`);
+}
+
+// Round numbers at the right, each with its line.
+function drawMarks({ ink, color, width, tall }, { low, high, y }) {
+  const marks = high > low ? priceMarks({ low, high }, 4) : [{ price: low, text: `${low}` }];
+  for (const { price, text } of marks) {
+    ink.fillStyle = color("line");
+    ink.fillRect(0, Math.round(y(price)), width, 1);
+    ink.fillStyle = color("muted");
+    ink.fillText(text, width + 8, Math.min(tall, Math.max(10, y(price) + 4)), axis - 8);
+  }
+}
+
+// Round times below, or numbers of rows.
+function drawTimes({ ink, color, tall, width }, found, x) {
+  const [from, to] = [found.x[0], found.x.at(-1)];
+  const about = Math.max(1, Math.min(5, Math.floor(width / 120)));
+  const times = found.isTime ? timesBetween(from, to, (to - from) / about)
+    : [...new Set(priceMarks({ low: from + 1, high: to + 1 }, about)
+      .map(({ price }) => Math.round(price) - 1))];
+  const texts = found.isTime ? marksText(times) : times.map((place) => count(place + 1));
+  times.forEach((time, index) => {
+    ink.fillStyle = color("line");
+    ink.fillRect(Math.round(x(time)), 0, 1, tall + 4);
+    ink.fillStyle = color("muted");
+    if (x(time) < width - 80) ink.fillText(texts[index], x(time) + 4, tall + 15);
+  });
 }
 
 function save() {

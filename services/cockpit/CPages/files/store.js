@@ -3,6 +3,7 @@
 import { startWith, ago, isStale, span, put, doubt, bytes, count, element } from "./live.js";
 import { fill, list } from "./table.js";
 import { drawBars } from "./bars.js";
+import { isLate } from "./edges.js";
 
 const breakers = {
   0: ["● closed", "flows"], 1: ["▲ half-open: one tries", "warning"],
@@ -26,7 +27,7 @@ function oldest(lag) {
   const text = lag.records === 0 ? "nothing waits"
     : `${lag.seconds === undefined ? "" : `${span(lag.seconds)}, `}${count(lag.records)} records`;
   if (isStale(lag)) return [`${text} (old)`, "stale"];
-  return [text, lag.records && !(lag.seconds <= 5) ? "behind" : ""];
+  return isLate(lag) ? [`▲ ${text}`, "behind"] : text;
 }
 
 function showWriters(writers) {
@@ -42,7 +43,7 @@ function showWriters(writers) {
     return [
       name, breaker, oldest(writer.unwritten), number(writer.rows, " rows/s"),
       number(writer.rows_per_batch, ""), duration(writer.latency),
-      writer.queue === undefined ? "–" : `${count(writer.queue)} of ${count(writer.queue_max)} rows`,
+      writer.queue === undefined ? "–" : `${count(writer.queue)} of ${count(writer.queue_max)}`,
       writer.problem ? [`✕ ${writer.problem}`, "bad"] : fails, ago(writer.at),
     ];
   });
@@ -70,11 +71,15 @@ function showWords(news, writers) {
       first.since || "?"}, so its group waits apart, ${span(first.behind)} behind; the others are `
       + `written (docs/runbooks/TableBlocked.md): ${first.reason}`, "bad");
   }
-  const late = alive.filter((writer) => writer.unwritten && writer.unwritten.records
-    && !(writer.unwritten.seconds <= 5)).length;
+  const late = alive.filter((writer) => writer.unwritten && isLate(writer.unwritten)).length;
   if (late) {
     return put(line, `${late} writers have rows that are late `
       + "(docs/runbooks/Objectives.md).", "warning");
+  }
+  const unsure = alive.filter((writer) => !breakers[writer.breaker]
+    || (writer.unwritten && isStale(writer.unwritten))).length;
+  if (unsure) {
+    return put(line, `Not known of ${unsure} writers: what waits, or their breakers.`, "unknown");
   }
   put(line, `${alive.length} of ${writers.length} writers answer, and nothing is late.`,
     alive.length === writers.length ? "good" : "warning");
@@ -91,13 +96,14 @@ function roomWords(room, look) {
   if (!room || isStale(room)) return [`Not known: ${missing(room)}.`, "unknown"];
   const used = `${bytes(room.used)} are used`;
   const when = sized(room, look);
+  const unsized = room.sized_at === undefined ? "unknown" : "";
   const seen = span(room.growth_seconds);
   const growth = room.growth === undefined
     ? `. Growth is known after 15 min of looking (so far ${seen})`
     : room.growth > 0 ? `, and ${bytes(room.growth * 3600)} more each hour, by ${seen}`
       : `, and it has not grown in ${seen}`;
   if (room.capacity === undefined) {
-    return [`${used}${when}${growth}. WRITER_DATABASE_BYTES would say of how many.`, ""];
+    return [`${used}${when}${growth}. WRITER_DATABASE_BYTES would say of how many.`, unsized];
   }
   const full = room.full === undefined ? "" : ` It is full in ${span(room.full)}.`;
   const trouble = room.trouble
@@ -105,7 +111,7 @@ function roomWords(room, look) {
   const free = `${bytes(room.free)} are free`;
   const text = `${used} of ${bytes(room.capacity)}, ${free}${when}${growth}.`
     + `${full}${trouble}`;
-  return [text, room.trouble ? "bad" : "good"];
+  return [text, room.trouble ? "bad" : unsized || "good"];
 }
 
 function showRoom(room, look) {

@@ -1,5 +1,6 @@
 // The strip at the top of each page: the verdict, what this deployment is, the clock, and how new
-// all this is. On the first page it fills the list of the verdict as well.
+// all this is. The navigation says where something is wrong. On the first page it fills the list of
+// the verdict as well.
 
 import {
   follow, age, doubt, first, isStale, span, put, element, resized, wallNow, within,
@@ -15,6 +16,8 @@ const meEvery = 30000;
 const sourcesShownMax = 3;
 const title = document.title;
 const signs = { good: "●", quiet: "◌", unknown: "?", warning: "▲", bad: "✕" };
+/** @type {NodeListOf<HTMLAnchorElement>} */
+const places = document.querySelectorAll(".side a");
 let said = "";
 
 // The server's lines about now, unless something of it has grown old on the way.
@@ -32,12 +35,42 @@ function verdict(look) {
 }
 
 function showMood(lines) {
-  const [worst, ...more] = lines;
-  const rest = more.length ? ` – and ${more.length} more` : "";
-  put(element("mood"), worst.text + rest, worst.level);
+  const [worst] = lines;
+  const mood = element("mood");
+  put(element("mood-count"), lines.length > 1 ? `1 of ${lines.length}` : "");
+  put(mood, worst.text, worst.level);
+  // There may be no room for all of it.
+  const all = lines.map((line) => line.text).join("\n");
+  if (mood.title !== all) mood.title = all;
   // A page that nobody sees now is told apart by its tab.
   const own = `${signs[worst.level]} ${title}`;
   if (document.title !== own) document.title = own;
+}
+
+// How long what is lost today was, which the first page says in full.
+function showLost(look) {
+  const line = look && look.verdict.find((one) => one.lost);
+  const link = element("lost-link");
+  link.hidden = !line;
+  if (!line) return;
+  const [, time] = /^LOST TODAY: (.+?) of /.exec(line.text) || [];
+  put(link, time ? `▲ ${time} lost` : "▲ lost today");
+  if (link.title !== line.text) link.title = line.text;
+}
+
+// Each page of the navigation has the worst sign of the lines that it shows, and their count.
+function showPlaces(lines) {
+  for (const place of places) {
+    const own = lines.filter(({ level, page }) => page === place.getAttribute("href")
+      && ["warning", "bad"].includes(level));
+    const level = own.some((line) => line.level === "bad") ? "bad" : own.length ? "warning" : "";
+    const sign = level && signs[level] + (own.length > 1 ? own.length : "");
+    if ((place.dataset.sign || "") !== sign) {
+      [place.dataset.sign, place.dataset.level] = [sign, level];
+    }
+    const text = own.map((line) => line.text).join("\n");
+    if (place.title !== text) place.title = text;
+  }
 }
 
 // A link stays while the words beside it change, so that it can be pressed.
@@ -121,10 +154,11 @@ setInterval(askWho, meEvery);
 follow((look) => {
   const lines = verdict(look);
   showMood(lines);
+  showPlaces(lines);
   const list = document.getElementById("verdict");
   if (list) showVerdict(list, lines);
   announce(lines[0]);
-  element("lost-link").hidden = !look || !look.verdict.some((line) => line.lost);
+  showLost(look);
   put(element("origins"), look ? kinds(look.sources) : "");
   showClock();
   showLink(look);

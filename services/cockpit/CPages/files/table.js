@@ -8,6 +8,8 @@ import { timeOf, timeText } from "./clock.js";
 const isTime = /^\d{4}-\d\d-\d\dT[\d:.]+Z$/;
 // Fewer rows are seen at one look.
 const filteredMin = 8;
+// A text of at most so many characters stays on one line.
+const shortMax = 24;
 const tables = new WeakMap();
 
 // The day is said of other days alone. The cell has the whole time as its title.
@@ -118,7 +120,8 @@ function chosen(state) {
 }
 
 // Each row is { cells: [text or [text, class, address]], kind: class of the row }. A text
-// with an address is a link. A row with a key and rows `below` it can be opened.
+// with an address is a link, and one of class `long` has two lines. A row with a key and rows
+// `below` it can be opened.
 export function fill(table, rows) {
   const state = stateOf(table);
   state.rows = rows;
@@ -160,16 +163,21 @@ function fillRow(element, row, numbers, now) {
   row.cells.forEach((cell, index) => {
     const [text, ownKind, address] = Array.isArray(cell) ? cell : [cell, ""];
     const isMoment = isTime.test(text);
-    const kinds = [ownKind, isMoment ? "time" : "", numbers.has(index) ? "num" : ""];
+    const isShort = textOf(cell).length <= shortMax;
+    const isLong = !isShort && /\blong\b/.test(ownKind);
+    const kinds = [ownKind, isMoment ? "time" : isShort ? "short" : "",
+      numbers.has(index) ? "num" : ""];
     const kind = kinds.filter(Boolean).join(" ");
+    const title = isMoment || isLong ? text : "";
     const shown = isMoment ? momentText(text, now) : text;
     const own = element.cells[index];
-    if (own.title !== (isMoment ? text : "")) own.title = isMoment ? text : "";
+    if (own.title !== title) own.title = title;
     showAge(own, isMoment && now !== undefined ? now - Date.parse(text) / 1000 : undefined);
     if (index === 0 && row.below) return opener(own, row, shown, kind);
     if (address) return link(own, shown, kind, address);
+    if (isLong) return clamp(own, text, kind);
     // What stood here before; links to runbooks are of `put`.
-    if (own.querySelector("a[rel], button.opens")) own.replaceChildren();
+    if (own.querySelector("a[rel], button.opens, .two")) own.replaceChildren();
     put(own, shown, kind);
   });
 }
@@ -198,6 +206,18 @@ function opener(cell, row, text, kind) {
     button.setAttribute("aria-expanded", `${!!row.isOpen}`);
   }
   put(cell.lastElementChild, text);
+  if (cell.className !== kind) cell.className = kind;
+}
+
+// Who is at a text sees all of its lines.
+function clamp(cell, text, kind) {
+  let own = cell.querySelector(".two");
+  if (!own) {
+    own = document.createElement("span");
+    [own.className, own.tabIndex] = ["two", 0];
+    cell.replaceChildren(own);
+  }
+  put(own, text);
   if (cell.className !== kind) cell.className = kind;
 }
 

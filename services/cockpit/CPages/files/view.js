@@ -78,34 +78,20 @@ export function placeOfTime(shown, time) {
   return shown.length;
 }
 
-const steps = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400,
-  172800, 604800, 2592000, 31536000];
-
-// The places where a round time begins, so that two of them are at least `least` places apart.
-export function timeMarks(shown, least) {
-  if (!shown.length) return [];
-  const wanted = Math.max(1e-9, shown[0].to - shown[0].from) * least;
-  const step = steps.find((one) => one >= wanted) ?? steps.at(-1);
-  let free = 0;
-  return [...shown.keys()].filter((place) => {
-    const before = place ? shown[place - 1].from : -Infinity;
-    if (place < free || Math.floor(shown[place].from / step) === Math.floor(before / step)) {
-      return false;
-    }
-    free = place + least;
-    return place > 0 || shown[0].from % step === 0;
-  });
-}
-
-// The lowest and the highest price of what is shown and of `others`, with some room. One of `more`
-// that is far away is left out.
+// The lowest and the highest price of what stands and of `others`, with some room. Versions that
+// were replaced widen it by a quarter at each side at most, and one of `more` that is far away is
+// left out.
 export function rangeOf(shown, more = [], others = []) {
-  const versions = shown.flatMap(({ bar, forming }) => (
-    bar ? [bar, ...bar.ghosts] : forming ? [forming] : []));
-  const own = versions.map(pricesOf).filter(Boolean).flatMap(({ high, low }) => [high, low]);
-  if (!own.length) return undefined;
-  const all = [...own, ...others];
+  const ends = (versions) => versions.map(pricesOf).filter(Boolean)
+    .flatMap(({ high, low }) => [high, low]);
+  const own = ends(shown.flatMap(({ bar, forming }) => bar || forming || []));
+  const ghosts = ends(shown.flatMap(({ bar }) => (bar ? bar.ghosts : [])));
+  const all = [...(own.length ? own : ghosts), ...others];
+  if (!own.length && !ghosts.length) return undefined;
   let [low, high] = [Math.min(...all), Math.max(...all)];
+  const quarter = (high - low) / 4;
+  [low, high] = [Math.max(low - quarter, Math.min(low, ...ghosts)),
+    Math.min(high + quarter, Math.max(high, ...ghosts))];
   const reach = Math.max(high - low, Math.abs(low) / 1000);
   for (const price of more) {
     if (price >= low - reach && price <= high + reach) {
@@ -116,23 +102,15 @@ export function rangeOf(shown, more = [], others = []) {
   return { low: low - room, high: high + room };
 }
 
-// Round prices from low to high, about so many: steps of 1, 2 or 5 times a power of ten.
-export function priceMarks({ low, high }, about) {
-  const least = (high - low) / about;
-  const power = 10 ** Math.floor(Math.log10(least));
-  const step = [1, 2, 5, 10].map((part) => part * power).find((one) => one >= least * 0.999);
-  const decimals = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
-  const marks = [];
-  for (let part = Math.ceil(low / step); part * step <= high; part += 1) {
-    marks.push({ price: part * step, text: (part * step).toFixed(Math.min(12, decimals)) });
-  }
-  return marks;
-}
-
-// With as many decimals as the marks beside it, and one more.
-export function priceText(price, { low, high }) {
-  const decimals = Math.max(0, 2 - Math.floor(Math.log10(Math.max(1e-12, high - low))));
-  return price.toFixed(Math.min(12, decimals));
+// The values of the bar at the cursor of a picture, or of its newest one, if it has some.
+export function valuesOf({ cursor, shown }) {
+  const { bar, forming } = (cursor ? shown[cursor.place] : shown.at(-1)) || {};
+  const one = bar || forming;
+  const prices = one && pricesOf(one);
+  if (!prices) return undefined;
+  const text = ["open", "high", "low", "close"]
+    .map((name) => `${name[0].toUpperCase()} ${one[name]}`).join("  ");
+  return { text, volume: bar && Number(bar.volume), ...prices };
 }
 
 // What is shown as text that other programs read. A text that a table would take as a formula stays

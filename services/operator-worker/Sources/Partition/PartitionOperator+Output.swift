@@ -31,14 +31,15 @@ extension PartitionOperator {
         values.removeAll(keepingCapacity: true)
     }
 
-    /// Numbers a value of the share over all partitions, which belongs to no single symbol.
+    /// Numbers a value of the share over all partitions: only that of a scan may have a symbol.
     private func record(_ value: IndicatorValue) {
         if let publishFrom, value.periodStart < publishFrom {
             unpublished += 1
             return
         }
         counted.revised += value.revision > 0 ? 1 : 0
-        keep(.value(value), ledger.record(value, of: nil))
+        let symbol = universe?.symbol(at: value.header.symbol)
+        keep(.value(value), ledger.record(value, of: symbol))
     }
 
     /// Returns the time from which on windows of a symbol are published; `nil` when all are. It is
@@ -267,12 +268,12 @@ extension PartitionOperator {
         }
     }
 
-    /// Returns the lane's number for the machine's index of a symbol, and registers the symbol if
+    /// Returns the lane's number for the machine's number of a symbol, and registers the symbol if
     /// it is new there.
     private func laneSymbol(_ symbol: UInt32, _ lane: some OutputLane) -> UInt32 {
         while laneSymbols.count <= symbol { laneSymbols.append(nil) }
         if let known = laneSymbols[Int(symbol)] { return known }
-        let pair = machine.symbols.pair(at: symbol)
+        let pair = universe?.symbol(at: symbol) ?? machine.symbols.pair(at: symbol)
         let number = lane.register(
             SymbolDefinition(
                 symbol: pair.symbol, provider: "", since: .undefined, source: pair.source))

@@ -6,19 +6,15 @@ extension PartitionLedger {
     static let version = 1
 
     func json(time: Timestamp) -> [UInt8] {
-        var json = JSONWriter(capacity: 256 + entries.count * 96)
-        json.object(version: Self.version) { json in
+        JSONWriter.made(capacity: 256 + entries.count * 96, version: Self.version) { json in
             json.member("time", time.description)
             json.member("sequence", position.sequence)
             json.member("last_ordinal", position.lastOrdinal)
             json.member("whole", isWhole)
-            json.array("symbols") { json in
-                for (symbol, entry) in entries.sorted(by: { $0.key.text < $1.key.text }) {
-                    json.object { Self.write(symbol, entry, into: &$0) }
-                }
+            json.member("symbols", each: entries.sorted { $0.key.text < $1.key.text }) {
+                Self.write($0.key, $0.value, into: &$1)
             }
-        }
-        return json.bytes
+        }.bytes
     }
 
     private static func write(_ symbol: Symbol, _ entry: Entry, into json: inout JSONWriter) {
@@ -29,20 +25,14 @@ extension PartitionLedger {
             json.member("last_id", ids.last.id)
             json.member("last_time", ids.last.time.nanoseconds)
             if !ids.holes.isEmpty {
-                json.array("missing_ids") { json in
-                    for hole in ids.holes { json.object { write(hole, into: &$0) } }
-                }
+                json.member("missing_ids", each: ids.holes) { write($0, into: &$1) }
             }
         }
         if !entry.values.values.isEmpty {
-            json.array("values") { json in
-                for value in entry.values.values { json.object { write(value, into: &$0) } }
-            }
+            json.member("values", each: entry.values.values) { write($0, into: &$1) }
         }
         guard !entry.missing.parts.isEmpty else { return }
-        json.array("missing") { json in
-            for part in entry.missing.parts { json.object { write(part, into: &$0) } }
-        }
+        json.member("missing", each: entry.missing.parts) { write($0, into: &$1) }
     }
 
     /// A value has more digits than the numbers of some readers, so it is a text.

@@ -142,14 +142,10 @@ final class GatewayReport: Sendable {
         json.member("finished", present.finished)
         json.member("opened", present.opened)
         json.member("waiting", present.waiting)
-        json.array("partitions") { json in
-            for head in present.partitions {
-                json.object { json in
-                    json.member("partition", head.partition.number)
-                    json.member("epoch", head.epoch)
-                    json.member("last_ordinal", head.lastOrdinal)
-                }
-            }
+        json.member("partitions", each: present.partitions) { head, json in
+            json.member("partition", head.partition.number)
+            json.member("epoch", head.epoch)
+            json.member("last_ordinal", head.lastOrdinal)
         }
         if present.role == .active { writeNewest(into: &json) }
         json.member("policy_trades", settings.policies.trades.rawValue)

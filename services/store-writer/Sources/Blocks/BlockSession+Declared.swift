@@ -169,7 +169,7 @@ extension BlockSession {
             present.owner == parts.owner,
             present.position?.sequence == gone.intent.packet.sequence
         else { return }
-        parts.lost(place, gone.lost)
+        parts.tellMissing(place, gone.lost)
         goneBatches[place] = nil
     }
 

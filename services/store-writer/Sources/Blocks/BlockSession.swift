@@ -28,7 +28,7 @@ final class BlockSession: StoreSession {
         let connect: () throws(StoreServerError) -> any BlockServer
         /// Tells what is missing of a declared batch: what is lost of one that is gone, or the gaps
         /// of one that is made again.
-        let lost: (SinkPlace, [SinkGap]) -> Void
+        let tellMissing: (SinkPlace, [SinkGap]) -> Void
         var now: () -> MonotonicTime = { SystemClock().monotonic() }
     }
 
@@ -158,7 +158,7 @@ final class BlockSession: StoreSession {
             return SinkRow(position: tenure.position, isClaimed: true, waits: waits)
         }
         if let work { finish(work) }
-        if !missing.isEmpty { parts.lost(place, missing) }
+        if !missing.isEmpty { parts.tellMissing(place, missing) }
         forgetLetters(through: tenure.position)
         goneBatches[place] = nil
         tenures[place] = tenure

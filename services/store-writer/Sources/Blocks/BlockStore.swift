@@ -61,7 +61,7 @@ struct BlockStore: Store {
                 connect: { () throws(StoreServerError) in
                     try product.connect { beat.beat(before: $0) }
                 },
-                lost: { place, gaps in
+                tellMissing: { place, gaps in
                     let input = InputNumber.name(InputNumber.of(place))
                     for event in ServiceEvent.batchLost(input: input, gaps: gaps) {
                         telemetry.emit(event)

@@ -19,15 +19,13 @@ struct KeptIntent {
     var owed: [SinkGap] = []
 
     func json(of store: MarkOwner) -> [UInt8] {
-        var json = JSONWriter(capacity: 1_024)
-        json.object(version: Self.version) { json in
+        JSONWriter.made(capacity: 1_024, version: Self.version) { json in
             json.member("record", String(decoding: record.json, as: UTF8.self))
             json.member("mark", position.mark(of: store))
             json.member("database", database)
             guard !owed.isEmpty else { return }
             json.array("owed") { json in for gaps in owedRuns { Self.write(gaps, into: &json) } }
-        }
-        return json.bytes
+        }.bytes
     }
 
     /// What it owes, divided where a source, its epoch or the order changes.
@@ -48,9 +46,7 @@ struct KeptIntent {
             json.member("source", first.source.text)
             json.member("epoch", first.epoch)
             json.member("first_ordinal", first.ordinals.lowerBound)
-            json.array("lengths") { json in
-                for length in OrdinalRuns.lengths(of: gaps.map(\.ordinals)) { json.value(length) }
-            }
+            json.member("lengths", values: OrdinalRuns.lengths(of: gaps.map(\.ordinals)))
         }
     }
 

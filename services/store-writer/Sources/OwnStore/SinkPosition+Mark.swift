@@ -37,15 +37,13 @@ extension SinkPosition {
     func mark(of store: MarkOwner) -> String {
         var position = self
         position.forgetBatch()
-        var json = JSONWriter(capacity: 512)
-        json.object(version: Self.markVersion) { json in
+        return JSONWriter.made(capacity: 512, version: Self.markVersion) { json in
             json.member("namespace", store.namespace)
             json.member("store", store.name)
             json.member("owner", position.owner)
             json.member("owner_epoch", position.ownerEpoch)
             json.array("position") { json in position.write(into: &json) }
-        }
-        return json.text
+        }.text
     }
 
     /// Reads a mark. Throws when it is not one of this store.

@@ -52,11 +52,7 @@ final class QuestDBServer: BlockServer {
         numbers.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
     }
 
-    func identity() throws(StoreServerError) -> String {
-        let answer = try client.rows(QuestDBIdentity.question)
-        guard answer.count > 0 else { return "" }
-        return try client.read { () throws(QuestDBAnswerError) in try answer.text(0, "identity") }
-    }
+    func identity() throws(StoreServerError) -> String { try client.identity() }
 
     func insert(_ given: any StoreBlock, token: String) throws(StoreServerError) {
         guard let block = given as? LineBlock else {

@@ -15,8 +15,7 @@ struct ActionsDocument {
     var stack = ""
 
     var json: [UInt8] {
-        var writer = JSONWriter(capacity: 16_384)
-        writer.object { writer in
+        JSONWriter.made(capacity: 16_384) { writer in
             writer.member("at", seconds: now)
             writer.member("on", isOn)
             writer.object("carrier") { writer in
@@ -28,8 +27,7 @@ struct ActionsDocument {
             writer.array("items") { writer in
                 for each in history.value?.actions ?? [] { write(each, &writer) }
             }
-        }
-        return writer.bytes
+        }.bytes
     }
 
     private func write(_ sent: ActionDesk.Sent, _ writer: inout JSONWriter) {

@@ -10,8 +10,7 @@ struct AlertsDocument {
     let now: MonotonicTime
 
     var json: [UInt8] {
-        var writer = JSONWriter(capacity: 8_192)
-        writer.object { writer in
+        JSONWriter.made(capacity: 8_192) { writer in
             writer.member("at", seconds: now)
             if let prometheus {
                 writer.object("prometheus") { writer in
@@ -24,8 +23,7 @@ struct AlertsDocument {
                     write(line, &writer)
                 }
             }
-        }
-        return writer.bytes
+        }.bytes
     }
 
     private func write(_ known: Known<AlertList>, _ writer: inout JSONWriter) {
@@ -43,7 +41,7 @@ struct AlertsDocument {
             writer.member("firing", alert.isFiring)
             writer.member("since", alert.since)
             writer.member("summary", alert.summary)
-            writer.array("labels") { for label in alert.labels { $0.value(label) } }
+            writer.member("labels", values: alert.labels)
             if let url = alert.runbookURL { writer.member("runbook_url", url) }
             writePage(of: alert.runbook, &writer)
         }

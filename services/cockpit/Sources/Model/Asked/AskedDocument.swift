@@ -53,20 +53,18 @@ struct AskedDocument: Sendable {
     }
 
     func json(seconds: Double, at time: Timestamp) -> [UInt8] {
-        var json = JSONWriter(capacity: rows.bytes.count + 1_024)
-        json.object { json in
+        JSONWriter.made(capacity: rows.bytes.count + 1_024) { json in
             json.member("state", "answered")
             json.member("time", "\(time)")
             json.member("seconds", seconds)
-            json.array("columns") { json in for column in columns { json.value(column) } }
+            json.member("columns", values: columns)
             json.member("cut", cut)
             json.member("cut_values", cutValues)
             json.key("rows")
             json.array { json in
                 if count > 0 { json.literal(rows.text) }
             }
-        }
-        return json.bytes
+        }.bytes
     }
 
     /// Why there are no rows, in words for a person.

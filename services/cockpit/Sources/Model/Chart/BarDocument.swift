@@ -12,10 +12,9 @@ struct BarDocument {
     var stack = ""
 
     var json: [UInt8] {
-        var json = JSONWriter(capacity: 2_048 + replaced.count * 256)
-        json.object { json in
+        JSONWriter.made(capacity: 2_048 + replaced.count * 256) { json in
             json.member("name", name)
-            json.array("words") { for text in words { $0.value(text) } }
+            json.member("words", values: words)
             json.array("versions") { json in
                 for (index, version) in (replaced + [row.standing]).enumerated() {
                     let above = Int64(replaced.count - index)
@@ -26,8 +25,7 @@ struct BarDocument {
             json.member("explain", TapeCommand.explain(row.identity, in: stack))
             json.member(
                 "prove", TapeCommand.prove(row.identity, until: row.closeTime, in: stack))
-        }
-        return json.bytes
+        }.bytes
     }
 
     private var name: String {

@@ -9,8 +9,7 @@ struct ChartDocument {
     let isLive: Bool
 
     var json: [UInt8] {
-        var json = JSONWriter(capacity: 1_024 + page.items.count * 512)
-        json.object { json in
+        JSONWriter.made(capacity: 1_024 + page.items.count * 512) { json in
             json.member("live", isLive)
             json.member("lacks_versions", page.lacksVersions)
             if let problem = page.quotesProblem {
@@ -19,8 +18,7 @@ struct ChartDocument {
             if let earlier = page.earlier { json.member("earlier", TimeText.of(earlier)) }
             if let later = page.later { json.member("later", TimeText.of(later)) }
             json.array("bars") { json in for item in page.items { write(item, &json) } }
-        }
-        return json.bytes
+        }.bytes
     }
 
     private func write(_ item: BarPage.Item, _ json: inout JSONWriter) {
@@ -33,7 +31,7 @@ struct ChartDocument {
             json.member("version", row.replaced + 1)
             json.member("missing", max(0, row.replaced - Int64(item.replaced.count)))
             json.member("partial", row.isPartial)
-            json.array("marks") { for text in BarMarks(row).texts { $0.value(text) } }
+            json.member("marks", values: BarMarks(row).texts)
             TradeText.write(row.standing, after: row.closeTime, &json)
             if let bid = item.quote?.bid, bid.isDefined { json.member("bid", "\(bid)") }
             if let ask = item.quote?.ask, ask.isDefined { json.member("ask", "\(ask)") }
@@ -56,20 +54,14 @@ struct ChoicesDocument {
     let choices: BarChoices
 
     var json: [UInt8] {
-        var json = JSONWriter(capacity: 4_096)
-        json.object { json in
+        JSONWriter.made(capacity: 4_096) { json in
             json.member("more", choices.hasMoreSymbols)
-            json.array("symbols") { for each in choices.symbols { $0.value(each) } }
-            json.array("offers") { json in
-                for offer in choices.offers {
-                    json.object { json in
-                        json.member("series", offer.series)
-                        json.member("source", offer.source)
-                    }
-                }
+            json.member("symbols", values: choices.symbols)
+            json.member("offers", each: choices.offers) { offer, json in
+                json.member("series", offer.series)
+                json.member("source", offer.source)
             }
-        }
-        return json.bytes
+        }.bytes
     }
 }
 

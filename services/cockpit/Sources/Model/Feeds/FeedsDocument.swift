@@ -7,14 +7,12 @@ struct FeedsDocument {
     let look: FeedBoard.Look
 
     var json: [UInt8] {
-        var writer = JSONWriter(capacity: 16_384)
-        writer.object { writer in
+        JSONWriter.made(capacity: 16_384) { writer in
             writer.member("at", seconds: look.measuredAt)
             writer.array("sources") { for each in look.sources { write(each, &$0) } }
             writer.member("hidden", look.hidden)
             writer.array("rows") { for row in look.rows { write(row, &$0) } }
-        }
-        return writer.bytes
+        }.bytes
     }
 
     private func write(_ source: FeedBoard.Source, _ writer: inout JSONWriter) {
@@ -27,12 +25,10 @@ struct FeedsDocument {
                 writer.member("listed", newest.oldest.count)
                 writer.member("never", newest.never)
                 writer.member("older", newest.older)
-                writer.array("ages") { writer in
-                    for age in newest.ages {
-                        writer.array { writer in
-                            writer.value(age.seconds)
-                            writer.value(age.instruments)
-                        }
+                writer.array("ages", of: newest.ages) { writer, age in
+                    writer.array { writer in
+                        writer.value(age.seconds)
+                        writer.value(age.instruments)
                     }
                 }
             }
@@ -48,7 +44,7 @@ struct FeedsDocument {
             if !feed.state.advice.isEmpty { writer.member("advice", feed.state.advice) }
             if let runbook = feed.state.runbook { writer.member("runbook", runbook) }
             writer.member("counts", feed.counts)
-            writer.array("troubles") { for each in feed.troubles { $0.value(each) } }
+            writer.member("troubles", values: feed.troubles)
             writer.array("limits") { for limit in feed.limits { write(limit, &$0) } }
             writer.member("waiting", feed.waiting)
             if let next = feed.next { writer.member("next", next) }
@@ -69,14 +65,12 @@ struct FeedsDocument {
     private func write(_ row: FeedBoard.Row, _ writer: inout JSONWriter) {
         writer.object { writer in
             writer.member("symbol", row.symbol)
-            writer.array("cells") { writer in
-                for cell in row.cells {
-                    writer.array { writer in
-                        writer.value(cell.source)
-                        if let at = cell.newestAt {
-                            // A tenth of a second is what people see.
-                            writer.value((Double(at.nanoseconds) / 1e8).rounded() / 10)
-                        }
+            writer.array("cells", of: row.cells) { writer, cell in
+                writer.array { writer in
+                    writer.value(cell.source)
+                    if let at = cell.newestAt {
+                        // A tenth of a second is what people see.
+                        writer.value((Double(at.nanoseconds) / 1e8).rounded() / 10)
                     }
                 }
             }

@@ -15,19 +15,13 @@ struct LatestDocument {
     let time: Timestamp
 
     var json: [UInt8] {
-        var writer = JSONWriter(capacity: 16_384)
-        writer.object { writer in
+        JSONWriter.made(capacity: 16_384) { writer in
             writer.member("time", time.description)
             writer.array("problems") { writer in
                 for problem in problems { writer.value(OverviewMaker.line(problem)) }
             }
-            writer.array("items") { writer in
-                for value in values {
-                    writer.object { value.write(into: &$0, time) }
-                }
-            }
+            writer.member("items", each: values) { $0.write(into: &$1, time) }
             writer.member("more", more)
-        }
-        return writer.bytes
+        }.bytes
     }
 }

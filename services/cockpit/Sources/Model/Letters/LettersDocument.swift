@@ -12,8 +12,7 @@ struct LettersDocument {
 
     var json: [UInt8] {
         let news = letters.value ?? LetterNews()
-        var writer = JSONWriter(capacity: 16_384)
-        writer.object { writer in
+        return JSONWriter.made(capacity: 16_384) { writer in
             writer.member("at", seconds: now)
             writer.object("letters") { write(letters, news, &$0) }
             writer.object("replays") { $0.state(of: replays, at: now) }
@@ -21,8 +20,7 @@ struct LettersDocument {
             writer.member("dry", ReplayCommand.dry)
             writer.array("groups") { for each in news.groups { write(each, news, &$0) } }
             writer.array("items") { for each in news.shown { write(each, &$0) } }
-        }
-        return writer.bytes
+        }.bytes
     }
 
     private func write(

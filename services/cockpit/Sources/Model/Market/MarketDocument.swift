@@ -19,8 +19,7 @@ struct MarketDocument {
     static let ageMaxSeconds = 10.0
 
     var json: [UInt8] {
-        var json = JSONWriter(capacity: 1_024 + page.rows.count * 640)
-        json.object { json in
+        JSONWriter.made(capacity: 1_024 + page.rows.count * 640) { json in
             if readAt != .distantPast { json.member("at", seconds: readAt) }
             if let problem { json.member("absence", OverviewMaker.line(problem)) }
             if let dayProblem { json.member("day_problem", OverviewMaker.line(dayProblem)) }
@@ -33,8 +32,7 @@ struct MarketDocument {
             json.array("rows") { json in
                 for (key, row) in page.rows { Self.write(key, row, &json) }
             }
-        }
-        return json.bytes
+        }.bytes
     }
 
     private static func write(
@@ -49,10 +47,8 @@ struct MarketDocument {
             if row.heardAt.isDefined {
                 json.member("heard", Double(row.heardAt.nanoseconds) / 1e9)
             }
-            json.array("line") { json in
-                for price in row.line {
-                    if price.isFinite { json.value(Double(price)) } else { json.null() }
-                }
+            json.array("line", of: row.line) { json, price in
+                if price.isFinite { json.value(Double(price)) } else { json.null() }
             }
         }
     }

@@ -57,8 +57,7 @@ struct FigureTrails: Sendable {
 
     /// The slots that have ended. It changes when one ends.
     var json: [UInt8] {
-        var writer = JSONWriter(capacity: 16_384)
-        writer.object { writer in
+        JSONWriter.made(capacity: 16_384) { writer in
             guard count > 1 else { return }
             let seconds = Double(Self.slotNanoseconds) / 1e9
             writer.member("at", Double(slot) * seconds)
@@ -74,8 +73,7 @@ struct FigureTrails: Sendable {
                     }
                 }
             }
-        }
-        return writer.bytes
+        }.bytes
     }
 
     /// With three digits, which is more than a line shows.

@@ -13,8 +13,7 @@ struct LookDocument {
     var gapsVersion = ""
 
     var json: [UInt8] {
-        var writer = JSONWriter(capacity: 16_384)
-        writer.object { writer in
+        JSONWriter.made(capacity: 16_384) { writer in
             writer.member("now", Double(sighting.now.nanoseconds) / 1e9)
             writer.member("time", time.description)
             writer.member("pages", WebFiles.version)
@@ -39,8 +38,7 @@ struct LookDocument {
                     writer.member(state, count)
                 }
             }
-        }
-        return writer.bytes
+        }.bytes
     }
 
     private func write<Value>(
@@ -122,15 +120,11 @@ struct LookDocument {
             writer.member(
                 "words",
                 OverviewMaker.line(service.problem ?? service.reasons.joined(separator: "; ")))
-            writer.array("providers") { writer in
-                for provider in service.providers {
-                    writer.object { writer in
-                        writer.member("name", provider.name)
-                        writer.member("connected", provider.isConnected)
-                        let feeds = provider.feedCounts.map { "\($0.count) \($0.state)" }
-                        writer.member("feeds", feeds.joined(separator: ", "))
-                    }
-                }
+            writer.member("providers", each: service.providers) { provider, writer in
+                writer.member("name", provider.name)
+                writer.member("connected", provider.isConnected)
+                let feeds = provider.feedCounts.map { "\($0.count) \($0.state)" }
+                writer.member("feeds", feeds.joined(separator: ", "))
             }
         }
     }

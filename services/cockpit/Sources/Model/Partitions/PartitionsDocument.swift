@@ -6,14 +6,12 @@ struct PartitionsDocument {
     let now: MonotonicTime
 
     var json: [UInt8] {
-        var writer = JSONWriter(capacity: 32_768)
-        writer.object { writer in
+        JSONWriter.made(capacity: 32_768) { writer in
             writer.member("at", seconds: now)
             writer.member("scaler_each", ScalerLag.each)
             writer.array("groups") { for group in look.groups { write(group, &$0) } }
             writer.array("shares") { for share in look.shares { write(share, &$0) } }
-        }
-        return writer.bytes
+        }.bytes
     }
 
     private func write(_ group: PartitionBoard.Group, _ writer: inout JSONWriter) {
@@ -38,7 +36,7 @@ struct PartitionsDocument {
         writer.object { writer in
             writer.member("name", member.name)
             writer.member("state", member.state)
-            writer.array("held") { for each in member.held { $0.value(each) } }
+            writer.member("held", values: member.held)
             writer.member("at", seconds: member.heardAt)
             writer.member("limit", Double(member.limitNanoseconds) / 1e9)
         }
@@ -47,7 +45,7 @@ struct PartitionsDocument {
     private func write(_ row: PartitionBoard.Row, _ writer: inout JSONWriter) {
         writer.object { writer in
             writer.member("partition", row.partition)
-            writer.array("owners") { for owner in row.owners { $0.value(owner) } }
+            writer.member("owners", values: row.owners)
             writer.member("at", seconds: row.heardAt)
             writer.member("limit", Double(row.limitNanoseconds) / 1e9)
             if let record = row.record {

@@ -7,25 +7,19 @@ struct StoreDocument {
     let now: MonotonicTime
 
     var json: [UInt8] {
-        var writer = JSONWriter(capacity: 8_192)
-        writer.object { writer in
+        JSONWriter.made(capacity: 8_192) { writer in
             writer.member("at", seconds: now)
             writer.array("writers") { for each in look.writers { write(each, &$0) } }
             writer.object("room") { write(look.room, &$0) }
             writer.object("backups") { writer in
                 writer.member("at", seconds: look.backupsAt)
-                writer.array("items") { writer in
-                    for backup in look.backups {
-                        writer.object { writer in
-                            writer.member("kind", backup.kind)
-                            writer.member("finished", backup.finished)
-                            writer.member("old", backup.isOld)
-                        }
-                    }
+                writer.member("items", each: look.backups) { backup, writer in
+                    writer.member("kind", backup.kind)
+                    writer.member("finished", backup.finished)
+                    writer.member("old", backup.isOld)
                 }
             }
-        }
-        return writer.bytes
+        }.bytes
     }
 
     private func write(_ writer: StoreBoard.Writer, _ json: inout JSONWriter) {
@@ -46,21 +40,17 @@ struct StoreDocument {
             if let rows = service.queue.rows { json.member("queue", rows) }
             if let rows = service.queue.rowsMax { json.member("queue_max", rows) }
             if let lag = writer.unwritten { json.member("unwritten", lag) }
-            json.array("apart") { json in
-                for each in page.apart {
-                    json.object { json in
-                        json.member("table", each.table)
-                        json.member("reason", OverviewMaker.line(each.reason))
-                        json.member("behind", each.behindSeconds)
-                        if each.since.isDefined { json.member("since", each.since.description) }
-                    }
-                }
+            json.member("apart", each: page.apart) { each, json in
+                json.member("table", each.table)
+                json.member("reason", OverviewMaker.line(each.reason))
+                json.member("behind", each.behindSeconds)
+                if each.since.isDefined { json.member("since", each.since.description) }
             }
-            json.array("threads") { for worker in page.workers { $0.value(worker.state) } }
+            json.member("threads", values: page.workers.map(\.state))
             let error = page.workers.compactMap(\.lastError).first
             if let error { json.member("error", OverviewMaker.line(error)) }
             if let durable = page.isDurable { json.member("durable", durable) }
-            json.array("problems") { for each in page.problems { $0.value(each) } }
+            json.member("problems", values: page.problems)
             if let problem = page.databaseProblem {
                 json.member("database_problem", OverviewMaker.line(problem))
             }

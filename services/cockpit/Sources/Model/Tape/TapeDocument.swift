@@ -18,8 +18,7 @@ struct TapeDocument {
     let time: Timestamp
 
     var json: [UInt8] {
-        var writer = JSONWriter(capacity: 32_768)
-        writer.object { writer in
+        JSONWriter.made(capacity: 32_768) { writer in
             writer.member("stream", question.stream(names))
             writer.member("subject", question.subject(names))
             writer.member("partition", question.partition.number)
@@ -34,8 +33,7 @@ struct TapeDocument {
             }
             writer.member("cut", isCut)
             writer.array("packets") { for packet in packets { write(packet, &$0) } }
-        }
-        return writer.bytes
+        }.bytes
     }
 
     private func write(_ packet: SeenPacket, _ writer: inout JSONWriter) {

@@ -51,13 +51,11 @@ package struct Migrator {
         /// The retention as a JSON object; empty to leave it unchanged.
         var retentionText: String {
             guard let retention else { return "" }
-            var json = JSONWriter()
-            json.object { json in
+            return JSONWriter.made { json in
                 for (table, days) in retention.sorted(by: { $0.key < $1.key }) {
                     json.member(table, days)
                 }
-            }
-            return json.text
+            }.text
         }
     }
 

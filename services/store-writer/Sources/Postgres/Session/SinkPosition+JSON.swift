@@ -30,13 +30,10 @@ extension SinkPosition {
             json.array("sources") { json in for source in sources { write(source, into: &json) } }
             let changed = stretches + sources.compactMap(\.stretch).filter(\.isChanged)
             if !changed.isEmpty {
-                json.array("stretches") { json in
-                    for stretch in changed { stretch.write(into: &json) }
-                }
+                json.array("stretches", of: changed) { json, stretch in stretch.write(into: &json) }
             }
             if !changes.isEmpty {
-                json.array("changes") { json in for change in changes { change.write(into: &json) }
-                }
+                json.array("changes", of: changes) { json, change in change.write(into: &json) }
             }
             if members.isNew, let groups = members.groups {
                 json.object("groups") { json in
@@ -89,8 +86,7 @@ extension SinkPosition {
             if sentTime.isDefined { json.member("sent_time_ns", sentTime.nanoseconds) }
             json.array("sources") { json in for source in sources { write(source, into: &json) } }
             if !changes.isEmpty {
-                json.array("changes") { json in for change in changes { change.write(into: &json) }
-                }
+                json.array("changes", of: changes) { json, change in change.write(into: &json) }
             }
             let holes = gaps.filter { $0.reason == .hole }
             guard !holes.isEmpty else { return }

@@ -17,17 +17,16 @@ faults for the next N inserts:
 `held` answers how many have waited so far, `done` how many late ones were done.
 """
 
-import http.server
-import json
-import os
 import pathlib
 import re
-import socketserver
 import sys
 import threading
 import urllib.parse
 
 from chdb import session
+
+sys.dont_write_bytecode = True
+import front  # noqa: E402
 
 # Settings of an insert that a server takes from the address.
 SETTINGS = {
@@ -67,68 +66,22 @@ class Engine:
                 path.unlink()
 
 
-class Faults:
-    def __init__(self):
-        self.lock = threading.Lock()
-        self.planned = []
-        self.held = 0
-        self.done = 0
-        self.released = threading.Event()
-
-    def command(self, line):
-        words = line.split()
-        with self.lock:
-            match words:
-                case ["held"]:
-                    return str(self.held)
-                case ["done"]:
-                    return str(self.done)
-                case ["release"]:
-                    self.released.set()
-                case [name, count]:
-                    self.released.clear()
-                    self.planned += [name] * int(count)
-        return "ok"
-
-    def hold(self, stream):
-        """Waits until the client has gone."""
-        with self.lock:
-            self.held += 1
-        try:
-            stream.read(1)
-        except OSError:
-            pass
-
-    def next(self):
-        with self.lock:
-            return self.planned.pop(0) if self.planned else ""
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class Handler(front.Handler):
     engine = None
-    faults = None
 
     def do_POST(self):
         query = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(self.path).query))
         body = self.rfile.read(int(self.headers["content-length"]))
         if self.headers.get("x-clickhouse-key", "") == "wrong":
-            return self.answer(403, b"Code: 516. Authentication failed", "516")
+            return self.refuse(403, b"Code: 516. Authentication failed")
         database = query.get("database", "default")
         fault = self.faults.next() if "query" in query else ""
         if fault == "away":
             return self.end()
         if fault == "full":
-            return self.answer(500, b"Code: 243. Cannot reserve 1.00 MiB, not enough space", "243")
-        if fault in ("before", "late"):
-            self.faults.hold(self.rfile)
-            if fault == "before":
-                return self.end()
-            self.faults.released.wait()
-        if fault == "slow":
-            with self.faults.lock:
-                self.faults.held += 1
-            self.faults.released.wait()
+            return self.refuse(500, b"Code: 243. Cannot reserve 1.00 MiB, not enough space")
+        if not self.faults.wait(fault, self.rfile):
+            return self.end()
         try:
             if "query" in query:
                 head, name = re.fullmatch(r"(.*) FORMAT (\w+)", query["query"]).groups()
@@ -139,39 +92,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 found = self.engine.ask(
                     database, body.decode(), query.get("default_format", "TSV"))
         except Exception as error:  # The engine's errors have no type of their own.
-            code = re.search(r"Code: (\d+)", str(error))
-            return self.answer(500, str(error).encode(), code.group(1) if code else "1000")
-        if fault == "after":
-            self.faults.hold(self.rfile)
-        if fault in ("late", "slow"):
-            with self.faults.lock:
-                self.faults.done += 1
-        if fault in ("lose", "after", "late"):
+            return self.refuse(500, str(error).encode())
+        if not self.faults.wait_after(fault, self.rfile):
             return self.end()
-        return self.answer(200, found)
+        return self.reply(200, found)
 
-    def answer(self, status, body, code=""):
-        self.send_response(status)
-        if code:
-            self.send_header("X-ClickHouse-Exception-Code", code)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def end(self):
-        """Ends the connection without an answer."""
-        self.close_connection = True
-
-    def log_message(self, format, *arguments):
-        pass
-
-
-class Control(socketserver.StreamRequestHandler):
-    faults = None
-
-    def handle(self):
-        line = self.rfile.readline().decode().strip()
-        self.wfile.write((self.faults.command(line) + "\n").encode())
+    def refuse(self, status, text):
+        code = re.search(rb"Code: (\d+)", text)
+        headers = [("X-ClickHouse-Exception-Code", code.group(1).decode())] if code else []
+        self.reply(status, text, headers)
 
 
 def main():
@@ -180,17 +109,7 @@ def main():
         sys.stdout.write(engine.ask(sys.argv[2], sys.argv[3]).decode())
         return
     Handler.engine = engine
-    Handler.faults = Control.faults = Faults()
-    front = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    control = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Control)
-    front.daemon_threads = control.daemon_threads = True
-    threading.Thread(target=control.serve_forever, daemon=True).start()
-    ports = {"port": front.server_address[1], "control_port": control.server_address[1]}
-    print(json.dumps(ports), flush=True)
-    try:
-        front.serve_forever()
-    finally:
-        os._exit(0)
+    front.serve(Handler, front.Faults())
 
 
 main()

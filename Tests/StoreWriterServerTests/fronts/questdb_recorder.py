@@ -25,17 +25,16 @@ ordinals gaps name as missing, by partition."""
 import base64
 import collections
 import datetime
-import http.server
 import json
 import os
 import pathlib
 import re
-import socketserver
 import struct
 import sys
 import threading
 import urllib.parse
 
+import front
 import questdb_judge
 
 
@@ -250,27 +249,17 @@ def rows(names, dataset):
             "timestamp": -1, "dataset": dataset, "count": len(dataset)}
 
 
-class Faults:
+class Faults(front.Faults):
     def __init__(self, kept):
+        super().__init__()
         self.kept = kept
-        self.lock = threading.Lock()
-        self.planned = []
-        self.held = 0
-        self.done = 0
-        self.released = threading.Event()
 
     def command(self, line):
         match line.split():
-            case ["held"]:
-                return str(self.held)
-            case ["done"]:
-                return str(self.done)
             case ["count"]:
                 return self.kept.count()
             case ["named"]:
                 return self.kept.named()
-            case ["release"]:
-                self.released.set()
             case ["refuse", ordinal]:
                 self.kept.refused.add(int(ordinal))
             case ["drop", table]:
@@ -290,33 +279,13 @@ class Faults:
                 self.kept.facts[name] = value
             case ["lose_rows", table, ordinal]:
                 self.kept.lost.add((table, int(ordinal)))
-            case [name, count]:
-                with self.lock:
-                    self.released.clear()
-                    self.planned += [name] * int(count)
+            case _:
+                return super().command(line)
         return "ok"
 
-    def hold(self, stream=None):
-        """Waits until the client has gone, or, without one, for `release`."""
-        with self.lock:
-            self.held += 1
-        if stream is None:
-            self.released.wait()
-            return
-        try:
-            stream.read(1)
-        except OSError:
-            pass
 
-    def next(self):
-        with self.lock:
-            return self.planned.pop(0) if self.planned else ""
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class Handler(front.Handler):
     kept = None
-    faults = None
 
     def do_GET(self):
         place = urllib.parse.urlsplit(self.path)
@@ -340,65 +309,21 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.answer(500, {
                 "code": "internal error", "errorId": "f-1",
                 "message": "commit error for table: t, errno: 28, error: no space left"})
-        if fault in ("before", "late"):
-            self.faults.hold(self.rfile)
-            if fault == "before":
-                return self.end()
-            self.faults.released.wait()
-        if fault == "slow":
-            self.faults.hold()
+        if not self.faults.wait(fault, self.rfile):
+            return self.end()
         try:
             self.kept.write(body)
         except Refused as error:
             return self.answer(400, {"code": "invalid", "message": str(error),
                                      "line": error.line, "errorId": "r-1"})
-        if fault == "after":
-            self.faults.hold(self.rfile)
-        if fault in ("late", "slow"):
-            with self.faults.lock:
-                self.faults.done += 1
-        if fault in ("lose", "after", "late"):
+        if not self.faults.wait_after(fault, self.rfile):
             return self.end()
         return self.answer(204)
 
     def answer(self, status, json_=None, text=""):
-        body = (json.dumps(json_) if json_ is not None else text).encode()
-        self.send_response(status)
-        if status != 204:
-            self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def end(self):
-        """Ends the connection without an answer."""
-        self.close_connection = True
-
-    def log_message(self, format, *arguments):
-        pass
-
-
-class Control(socketserver.StreamRequestHandler):
-    faults = None
-
-    def handle(self):
-        line = self.rfile.readline().decode().strip()
-        self.wfile.write((self.faults.command(line) + "\n").encode())
-
-
-def main():
-    Handler.kept = Kept(sys.argv[1])
-    Handler.faults = Control.faults = Faults(Handler.kept)
-    front = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    control = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Control)
-    front.daemon_threads = control.daemon_threads = True
-    threading.Thread(target=control.serve_forever, daemon=True).start()
-    ports = {"port": front.server_address[1], "control_port": control.server_address[1]}
-    print(json.dumps(ports), flush=True)
-    try:
-        front.serve_forever()
-    finally:
-        os._exit(0)
+        self.reply(status, (json.dumps(json_) if json_ is not None else text).encode())
 
 
 if __name__ == "__main__":
-    main()
+    Handler.kept = Kept(sys.argv[1])
+    front.serve(Handler, Faults(Handler.kept))

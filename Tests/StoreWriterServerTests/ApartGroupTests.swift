@@ -108,13 +108,15 @@ struct ApartGroupTests {
             "ticks_stored_once", "rows_as_booked", "books_balanced", in: scene.database)
     }
 
-    @Test("apart for refused rows, it sets none aside while its table takes none, however few")
-    func fewAtATime() throws {
-        let scene = try ApartScene("writer_gsmall", partitions: 1)
+    @Test(
+        "apart for refused rows, it sets none aside while its table takes none, however few",
+        arguments: [["trade_rows"], ["trade_rows", "quote_rows"]])
+    func fewAtATime(_ tables: [String]) throws {
+        let scene = try ApartScene("writer_gsmall\(tables.count)", partitions: 1)
         let writer = try scene.begin()
-        let tables = ["trade_rows", "quote_rows"]
         for table in tables { try scene.refuse(table, for: "ROW", code: "P0001") }
-        try scene.publish(packets: RefusedInARow.rowsMax / ApartScene.count + 1)
+        // Quotes between them do not begin the count of refused trades again.
+        try scene.publish(packets: RefusedInARow.rowsMax / ApartScene.trades + 1)
         try scene.expectApart("ticks")
         for _ in 0..<10 {
             try scene.storeGaps(packets: 1)
@@ -124,8 +126,10 @@ struct ApartGroupTests {
         try scene.expectApart("")
         try scene.bench.stopAndAudit(writer)
         try scene.database.expect(
-            "SELECT sum(waiting), sum(dead_lettered) < \(RefusedInARow.rowsMax) FROM sink_audit",
-            "0|t")
+            """
+            SELECT sum(waiting), sum(dead_lettered) < \(tables.count * RefusedInARow.rowsMax)
+            FROM sink_audit
+            """, "0|t")
         #expect(writer.log.count("writer.group.joined") == 1)
     }
 
@@ -134,7 +138,7 @@ struct ApartGroupTests {
         let scene = try ApartScene("writer_gfew", partitions: 1)
         let writer = try scene.begin()
         try scene.refuse("trade_rows", for: "ROW", code: "23514")
-        // Seven trades each: fewer than would send the group apart.
+        // Fewer trades than would send the group apart.
         try scene.publish(packets: 10)
         try scene.database.expectSoon(
             "SELECT sum(dead_lettered), sum(waiting), sum(missing) FROM sink_audit", "70|0|0",

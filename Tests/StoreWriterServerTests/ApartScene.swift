@@ -12,6 +12,8 @@ import Testing
 /// A bench whose packets have trades, quotes and records of gaps: tables of two groups.
 final class ApartScene {
     static let count = 10
+    /// So many of them are trades.
+    static let trades = 7
 
     let bench: WriterBench
     private var sources: [TestSource]

@@ -106,8 +106,9 @@ struct ImageTests {
             let text = try CheckoutFiles.lines(path).joined(separator: "\n")
             for found in text.matches(of: /\$\{([A-Z_]+):?-([^}]*)\}/) {
                 // A file that is named by nobody is an empty one.
-                let isKey = found.1.hasSuffix("_KEY_FILE") || found.1.hasSuffix("_SECRET_FILE")
-                wanted[String(found.1)] = isKey ? "" : String(found.2)
+                let isSecret = ["_KEY_FILE", "_SECRET_FILE", "_HEADERS_FILE"]
+                    .contains(where: found.1.hasSuffix)
+                wanted[String(found.1)] = isSecret ? "" : String(found.2)
             }
         }
         let told = try CheckoutFiles.lines(".env.example").filter { !$0.hasPrefix("#") }.map {

@@ -124,6 +124,7 @@ struct ApartGroupTests {
         try scene.expectApart("ticks")
         for table in tables { try scene.mend(table) }
         try scene.expectApart("")
+        #expect(eventually { writer.log.contains("writer.group.joined") })
         try scene.bench.stopAndAudit(writer)
         try scene.database.expect(
             """

@@ -187,9 +187,12 @@ struct NatsPeopleTests {
         let clients = try (0..<256).map { _ in
             try shipped.client("consumer", lines: "PING\r\n")
         }
-        let refused = clients.map { $0.settled() }
-            .filter { $0.contains("maximum account active connections exceeded") }
-        #expect(refused.count == 256 - Self.connectionsMax)
+        let answers = clients.map { $0.settled() }
+        #expect(answers.count { $0.contains("PONG") } == Self.connectionsMax)
+        // A refused one that had more to say may see its connection end before it reads why.
+        let reason = "maximum account active connections exceeded"
+        #expect(answers.contains { $0.contains(reason) })
+        #expect(answers.allSatisfy { !$0.contains("-ERR") || $0.contains(reason) })
         for user in ["gateway", "operator", "writer", "cockpit", "actions", "tool"] {
             let answer = try shipped.client(user).request("$JS.API.STREAM.INFO.MD_BARS", "")
             #expect(answer.contains("\"messages\":1"), "\(user): \(answer)")

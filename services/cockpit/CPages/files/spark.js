@@ -43,7 +43,7 @@ export function drawSpark(canvas, line, isOld) {
   ink.lineTo(width, tall - 0.5);
   ink.stroke();
   if (line.scale) {
-    drawScale(ink, [top, bottom].map(line.scale), whole, tall, color("muted"));
+    drawScale(ink, [line.scale(top), line.scale(bottom)], whole, tall, color("muted"));
   }
   if (line.limit < most) drawLimit(ink, width, y(line.limit), color("warning"));
   const own = color(isOld ? "muted" : "accent");

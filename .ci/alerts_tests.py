@@ -48,6 +48,7 @@ class Table(unittest.TestCase):
         """A blocked table is named by the group of its tables."""
         blocked = next(each for each in table.KINDS if each.alert == "TableBlocked")
         groups = {target: table.Fault(1, blocked, target).labels["group"] for target in blocked.targets}
+        self.assertIn(("store", "store"), blocked.labels)
         self.assertEqual(groups, {"bars_short": "bars", "trade_rows": "ticks", "quote_rows": "ticks"})
 
     def test_waits(self):

@@ -75,7 +75,7 @@ def breaker(name: str, act: str, window: int = 0, why: str = "") -> Kind:
 
 
 def blocked(name: str, act: str) -> Kind:
-    return Kind(name, act, "TableBlocked", "warning", of(group="{group}"), tuple(TABLES), 15,
+    return Kind(name, act, "TableBlocked", "warning", of(store="store", group="{group}"), tuple(TABLES), 15,
                 "a table is refused or waited for some times before its group waits apart", hurts=(ROWS,))
 
 

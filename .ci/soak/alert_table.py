@@ -1,8 +1,9 @@
 """The faults of alerts.py, what each has to page, and the verdict on what came. Pure: no process, no clock.
 
 The faults are those of the written list of what a stack has to survive: processes and servers that are killed or
-stand still, wrong passwords, rights that are missing, tables that take nothing, a tape without room, clocks, and
-providers that refuse, fall silent or go away. How long an alert waits is read from deploy/prometheus.
+stand still, wrong passwords, rights that are missing, tables that take nothing, a tape that is purged or without room,
+a spool that fills, a certificate that ends, clocks, sources that are taken away, and providers that refuse, fall silent
+or go away. How long an alert waits is read from deploy/prometheus.
 """
 
 import dataclasses
@@ -23,7 +24,7 @@ OBJECTIVE = "ObjectiveMissed"
 NO_ALARM = "Watchdog"
 UNITS = {"s": 1, "m": 60, "h": 3600}
 
-ROWS, BARS = "rows", "bars"
+ROWS, BARS, ORDINALS = "rows", "bars", "ordinals"
 GATEWAYS = {"provider-gateway": "ibkr", "provider-gateway-made": "made", "provider-gateway-alpaca": "alpaca"}
 WORKERS = ("operator-worker-a", "operator-worker-b")
 # The group of tables that waits apart when one of them is blocked.
@@ -35,7 +36,7 @@ class Kind:
     """A kind of fault. `{target}` in a label is what was drawn, and `{group}` the group of that table."""
 
     name: str
-    # The function of alert_faults.py that causes it, with the target.
+    # The function of alert_faults.py or alert_guest.py that causes it, with the target.
     act: str
     alert: str
     severity: str
@@ -53,6 +54,8 @@ class Kind:
     linger: int = 0
     # Whether it cannot be made without libfaketime.
     moves_clock: bool = False
+    # Whether the alert goes on for so long afterwards that the next fault gets a new stack.
+    ends_stack: bool = False
 
 
 def of(**labels: str) -> tuple[tuple[str, str], ...]:
@@ -135,6 +138,18 @@ KINDS = (
     Kind("a stream of the tape is nearly full", "fill_stream", "TapeHeadroomLow", "critical",
          targets=("TICKS_0", "TICKS_1", "BARS"), follows=("TapePurgeHeld", "SpoolInUse"), hurts=(ROWS, BARS)),
     Kind("somebody acts who is not the cockpit", "forge_action", "ActionsNotTaken", "warning", linger=900),
+    Kind("a source is purged by hand", "purge_source", "TapeLostData", "critical", of(what="lost"),
+         follows=("TapeLostData",), hurts=(ORDINALS,), linger=900),
+    Kind("a source has more ticks than its ceiling", "exceed_ceiling", "TicksLeftOut", "critical",
+         of(what="tape", source="guest"), linger=600),
+    Kind("the gateways of a source are taken away", "lose_source", "SourceMissing", "critical", of(source="guest"),
+         follows=("BarsBehind",), hurts=(BARS,)),
+    Kind("a gateway without NATS has a small spool", "fill_spool", "SpoolFilling", "critical",
+         of(what="room", source="guest"), hurts=(BARS,),
+         follows=("NatsAway", "PartitionsWithoutOwner", "WatermarkStalled", "BarsBehind")),
+    # It fires on for an hour.
+    Kind("a certificate ends", "end_certificate", "CertificateEnded", "critical",
+         of(job="cockpit", file="COCKPIT_TLS_CERTIFICATE"), follows=("CertificateEnding",), ends_stack=True),
     Kind("two workers have one name", "twin", "MemberDoubled", "critical", of(group="operator"), WORKERS),
     Kind("the clock of a worker is wrong", "wrong_clock", "ClocksDisagree", "warning", of(what="tape"),
          follows=("LateTicks",), hurts=(BARS,), moves_clock=True),

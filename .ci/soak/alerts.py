@@ -43,6 +43,7 @@ import time
 from collections.abc import Callable
 
 import alert_faults
+import alert_guest
 from alert_faults import SOON_SECONDS, AlertStack
 from alert_table import KINDS, OBJECTIVE, Fault, Outcome, Pages, counts, document, draw, table, verdict, words_of
 from stack import FAKETIME, ROOT, Failure, say
@@ -95,7 +96,7 @@ class Worker(threading.Thread):
                 self.attempt(self.stack, outcome)
                 self.last = outcome
                 self.report(outcome)
-                if outcome.problem:
+                if outcome.problem or fault.kind.ends_stack:
                     # What is left of it would be in the way of the next one.
                     self.end()
         except Stopped:
@@ -152,7 +153,7 @@ class Worker(threading.Thread):
         try:
             with contextlib.ExitStack() as undo:
                 begin = time.monotonic()
-                act: Callable[..., float | None] = getattr(alert_faults, fault.kind.act)
+                act: Callable[..., float | None] = (vars(alert_faults) | vars(alert_guest))[fault.kind.act]
                 begin = act(stack, fault.target, undo) or begin
                 stack.hurt |= set(fault.kind.hurts)
                 end = begin + fault.bound + LATE_SECONDS
@@ -163,7 +164,8 @@ class Worker(threading.Thread):
                     self.take(outcome, begin, 0.5)
             healed = time.monotonic()
             stack.works()
-            self.settle(stack, outcome, begin, healed)
+            if not fault.kind.ends_stack:
+                self.settle(stack, outcome, begin, healed)
         except Failure as failure:
             outcome.problem = str(failure)
         except (OSError, ValueError, KeyError) as failure:

@@ -44,8 +44,8 @@ function showWriters(writers) {
     const fails = writer.errors > 0 ? [`${number(writer.errors, " failures/s")}: ${
       writer.error || "no reason given"}`, "bad"] : writer.error || "–";
     return [
-      ofStore(writer.name, writer), breaker, oldest(writer.unwritten), number(writer.rows, " rows/s"),
-      number(writer.rows_per_batch, ""), duration(writer.latency),
+      ofStore(writer.name, writer), breaker, oldest(writer.unwritten),
+      number(writer.rows, " rows/s"), number(writer.rows_per_batch, ""), duration(writer.latency),
       writer.queue === undefined ? "–" : `${count(writer.queue)} of ${count(writer.queue_max)}`,
       writer.problem ? [`✕ ${writer.problem}`, "bad"] : fails, ago(writer.at),
     ];

@@ -43,11 +43,13 @@ class Table(unittest.TestCase):
             for name in each.follows:
                 self.assertIn(f"- alert: {name}\n", text)
             self.assertEqual(bool(each.window), bool(each.why), each.name)
+            self.assertNotIn(each.window, range(1, 16), f"{each.name}: the margin has that")
 
     def test_blocked(self):
         """A blocked table is named by the group of its tables."""
         blocked = next(each for each in table.KINDS if each.alert == "TableBlocked")
         groups = {target: table.Fault(1, blocked, target).labels["group"] for target in blocked.targets}
+        self.assertIn(("store", "store"), blocked.labels)
         self.assertEqual(groups, {"bars_short": "bars", "trade_rows": "ticks", "quote_rows": "ticks"})
 
     def test_waits(self):
@@ -61,9 +63,10 @@ class Table(unittest.TestCase):
 
     def test_acts(self):
         """Each fault has something that causes it."""
-        tree = ast.parse((HERE / "soak/alert_faults.py").read_text())
-        known = {each.name for each in tree.body if isinstance(each, ast.FunctionDef)} | {
-            target.id for each in tree.body if isinstance(each, ast.Assign) for target in each.targets
+        parts = [each for name in ("alert_faults", "alert_guest")
+                 for each in ast.parse((HERE / f"soak/{name}.py").read_text()).body]
+        known = {each.name for each in parts if isinstance(each, ast.FunctionDef)} | {
+            target.id for each in parts if isinstance(each, ast.Assign) for target in each.targets
             if isinstance(target, ast.Name)}
         self.assertLessEqual({each.act for each in table.KINDS}, known)
 
@@ -148,6 +151,25 @@ class Judge(unittest.TestCase):
         self.assertEqual(outcome.others, ["ObjectiveMissed bars", "DeadLetters"])
         self.assertEqual((outcome.first, outcome.fails), (50.0, ""))
 
+    def test_other_labels(self):
+        """The same alert of another process is about something else."""
+        page = {"alertname": "ServiceDown", "severity": "warning", "what": "down", "instance": "store-writer"}
+        outcome = self.outcome(
+            (150.0, post(dict(page), {**page, "instance": "other"})), alert="ServiceDown", severity="warning",
+            labels=table.of(what="down", instance="{target}"))
+        self.assertEqual((outcome.others, outcome.fails), (["ServiceDown down other"], ""))
+
+    def test_strict(self):
+        """Strictly a fault pages within `for` and the margin, and nothing else pages."""
+        page = {"alertname": "NatsAway", "severity": "critical"}
+        allowed = {"window": 30, "why": "x", "follows": ("SpoolInUse",), "hurt": ("rows",)}
+        self.assertTrue(self.outcome((205.0, post(dict(page))), **allowed).is_strict)
+        for at, *more in ((206.0,), (150.0, {"alertname": "SpoolInUse"}), (150.0, {"alertname": "DeadLetters"}),
+                          (150.0, {"alertname": "ObjectiveMissed", "slo": "rows"})):
+            outcome = self.outcome((at, post(dict(page), *more)), **allowed)
+            self.assertEqual((outcome.fails, outcome.is_strict), ("", False), more)
+        self.assertFalse(self.outcome(**allowed).is_strict)
+
     def test_again(self):
         """What fires again after its end is new; what goes on is not."""
         pages, alert = table.Pages(), {"alertname": "NatsAway"}
@@ -166,8 +188,10 @@ class Judge(unittest.TestCase):
         stuck = table.Outcome(fault(), "s", first=50.0, named=True, problem="not over")
         self.assertEqual(table.verdict([stuck], 1), ["1 one (store-writer): not over"])
         self.assertIn("✘ not over", table.table([good, stuck]))
-        told = table.document([good, stuck], 3, 2)
-        self.assertEqual((told["seed"], told["named_in_time"], told["within_for_and_margin_alone"]), (3, 1, 1))
+        told = table.document([good, stuck], 3, 2, "0123abcd-dirty")
+        self.assertEqual((told["revision"], told["seed"], told["named_in_time"], told["strict"]),
+                         ("0123abcd-dirty", 3, 1, 1))
+        self.assertEqual([each["strict"] for each in told["outcomes"]], [True, False])
 
 
 if __name__ == "__main__":

@@ -430,7 +430,5 @@ def alpaca_away(stack: AlertStack, target: str, undo: Undo) -> None:
 
 
 def alpaca_refuses(stack: AlertStack, target: str, undo: Undo) -> None:
-    # As the page of the alert says: the right key, then another start.
-    undo.callback(stack.kill, "provider-gateway-alpaca")
     undo.callback(stack.tell, "alpacaSimulatorControl", "renew")
     stack.tell("alpacaSimulatorControl", "expire", "cut")

@@ -21,10 +21,11 @@ It fails if
 - that page does not name the cause: the alert, with the process, the group or the source;
 - more than 2 pages of 40 faults are about something else. What follows from a fault by its row of the table, and
   objectives that it spoilt and its alert does not silence, are counted apart and shown;
-- an alert fires before the first fault, goes on for 40 minutes after the end of a fault, or the call of the watchdog
-  stays away for two minutes.
+- an alert fires or pages before the first fault (objectives are shown alone), goes on for 40 minutes after the end of
+  a fault, or the call of the watchdog stays away for two minutes. What pages between two faults is of the first one.
 
-It prints a table with a line for each fault, and writes the same as JSON (.build/night/alerts.json).
+It prints a table with a line for each fault, and writes the same as JSON (.build/night/alerts.json). Two counts are
+printed: how many faults hold, and how many do without what the table allows: no window, and no other page at all.
 Six faults take some 20 minutes: SOAK_FAULTS=6 SOAK_SEED=1 make soak NAME=alerts.
 """
 
@@ -35,14 +36,16 @@ import json
 import pathlib
 import queue
 import random
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
 
 import alert_faults
+import alert_guest
 from alert_faults import SOON_SECONDS, AlertStack
-from alert_table import KINDS, Fault, Outcome, Pages, document, draw, table, verdict
+from alert_table import KINDS, OBJECTIVE, Fault, Outcome, Pages, counts, document, draw, table, verdict, words_of
 from stack import FAKETIME, ROOT, Failure, say
 
 STACKS = 3
@@ -58,6 +61,12 @@ WATCHDOG_SECONDS = 120
 LOOK_SECONDS = 1.0
 
 
+def revision() -> str:
+    """The commit of the checkout, and whether files differ from it."""
+    git = ["git", "describe", "--always", "--exclude=*", "--abbrev=8", "--dirty"]
+    return subprocess.run(git, cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
+
+
 class Stopped(Exception):
     """Somebody ended the run."""
 
@@ -70,6 +79,8 @@ class Worker(threading.Thread):
         self.common, self.number, self.lives = run, number, 0
         self.stack: AlertStack | None = None
         self.pages = Pages()
+        # The fault before, which pages that come late are of.
+        self.last: Outcome | None = None
 
     def run(self) -> None:
         try:
@@ -83,8 +94,9 @@ class Worker(threading.Thread):
                 outcome = Outcome(fault, self.name)
                 self.common.outcomes.append(outcome)
                 self.attempt(self.stack, outcome)
+                self.last = outcome
                 self.report(outcome)
-                if outcome.problem:
+                if outcome.problem or fault.kind.ends_stack:
                     # What is left of it would be in the way of the next one.
                     self.end()
         except Stopped:
@@ -97,7 +109,7 @@ class Worker(threading.Thread):
     def made(self) -> AlertStack:
         self.lives += 1
         stack = AlertStack(self.common.programs, self.common.seed + self.number, self.name)
-        self.stack, self.pages = stack, Pages()
+        self.stack, self.pages, self.last = stack, Pages(), None
         say(f"{self.name} comes up")
         stack.make()
         silent = time.monotonic()
@@ -141,7 +153,7 @@ class Worker(threading.Thread):
         try:
             with contextlib.ExitStack() as undo:
                 begin = time.monotonic()
-                act: Callable[..., float | None] = getattr(alert_faults, fault.kind.act)
+                act: Callable[..., float | None] = (vars(alert_faults) | vars(alert_guest))[fault.kind.act]
                 begin = act(stack, fault.target, undo) or begin
                 stack.hurt |= set(fault.kind.hurts)
                 end = begin + fault.bound + LATE_SECONDS
@@ -152,7 +164,8 @@ class Worker(threading.Thread):
                     self.take(outcome, begin, 0.5)
             healed = time.monotonic()
             stack.works()
-            self.settle(stack, outcome, begin, healed)
+            if not fault.kind.ends_stack:
+                self.settle(stack, outcome, begin, healed)
         except Failure as failure:
             outcome.problem = str(failure)
         except (OSError, ValueError, KeyError) as failure:
@@ -184,11 +197,23 @@ class Worker(threading.Thread):
             outcome.take(page, begin, self.stack.hurt)
 
     def drained(self) -> None:
-        """Takes what came before, so that it counts as known."""
+        """Takes what came before a fault: it is of the one before, or nothing had failed yet."""
         assert self.stack
+        early: list[dict[str, str]] = []
         with contextlib.suppress(queue.Empty):
             while True:
-                self.pages.take(*self.stack.receiver.posts.get_nowait())
+                page = self.pages.take(*self.stack.receiver.posts.get_nowait())
+                early += page.alerts if page else []
+        if not early:
+            return
+        said = ", ".join(map(words_of, early))
+        say(f"{self.name}: paged before the next fault: {said}")
+        if self.last:
+            for labels in early:
+                self.last.note(labels, self.stack.hurt)
+        # A stack that comes up spoils objectives.
+        elif any(labels["alertname"] != OBJECTIVE for labels in early):
+            self.common.problems.append(f"{self.name}: without a fault it paged {said}")
 
     def wait(self, seconds: float) -> None:
         if self.common.stop.wait(seconds):
@@ -210,6 +235,7 @@ class Run:
         self.hold, self.keeps, self.path = options.hold, options.keep, options.report
         self.faults, self.outcomes = collections.deque(faults), list[Outcome]()
         self.problems: list[str] = []
+        self.revision = revision()
         self.stop, self.lock = threading.Event(), threading.Lock()
         self.workers = [Worker(self, number + 1) for number in range(min(options.stacks, len(faults)))]
 
@@ -231,7 +257,8 @@ class Run:
     def write(self) -> None:
         with self.lock:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            told = document(list(self.outcomes), self.seed, self.count) | {"stacks": list(self.problems)}
+            told = document(list(self.outcomes), self.seed, self.count, self.revision) | {
+                "stacks": list(self.problems)}
             new = self.path.with_suffix(".new")
             new.write_text(json.dumps(told, indent=1) + "\n")
             new.rename(self.path)
@@ -263,6 +290,8 @@ def main() -> int:
     run = Run(options, faults)
     problems = run.all()
     print(table(run.outcomes))
+    lenient, strict = counts(run.outcomes)
+    say(f"{lenient} of {run.count} hold; strictly {strict}: within 'for' and the margin, and with no other page")
     for problem in problems:
         say(f"✘ seed {options.seed}: {problem}")
     if not problems:

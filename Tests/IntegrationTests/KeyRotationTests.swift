@@ -43,12 +43,26 @@ extension IntegrationTests {
                 Int(try run(tool, ["psql"] + place + ["-Atc", sql])) ?? -1
             }
 
-            /// Ends the sessions of a role, so that it has to log in again.
-            func endSessions(of role: String) throws {
-                let home = folder.file(".local/stack/default")
+            private var home: String { folder.file(".local/stack/default") }
+
+            private func port(_ name: String) throws -> Int {
                 let ports = try JSONValue.parse(
                     String(contentsOfFile: "\(home)/ports.json", encoding: .utf8))
-                let port = try #require(ports["postgres"]?.int)
+                return try #require(ports[name]?.int, "no port of \(name)")
+            }
+
+            /// The samples of a metric of all services, with the name of the port of each.
+            func samples(_ metric: String) throws -> [String] {
+                try ["gateway", "operatorA", "operatorB", "writer", "cockpit"].flatMap { name in
+                    try HTTPAnswer(port: UInt16(try port(name)), method: "GET", path: "/metrics")
+                        .body.split(separator: "\n")
+                        .filter { $0.hasPrefix(metric) }.map { "\(name): \($0)" }
+                }
+            }
+
+            /// Ends the sessions of a role, so that it has to log in again.
+            func endSessions(of role: String) throws {
+                let port = try port("postgres")
                 try run(
                     ServerPrograms.database("psql"),
                     [
@@ -100,6 +114,9 @@ extension IntegrationTests {
             #expect(works)
             #expect(try stack.processes() == before)
             #expect(try stack.number("SELECT count(*) FROM md.gaps") == gaps)
+            // Each process has logged in anew; what was refused meanwhile is nothing to page for.
+            #expect(try stack.samples("mds_nats_connected").count == 5)
+            #expect(try stack.samples("mds_nats_errors_total") == [])
             // What is under way cannot be compared, so the source stands still.
             _ = try stack.tapeline(
                 "member",

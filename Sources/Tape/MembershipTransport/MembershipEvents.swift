@@ -198,7 +198,7 @@ extension ServiceEvent {
         Self(
             .error, "member.complaint", "NATS refused something of the membership",
             ("reason", .text(text))
-        ) { $0.countNatsError() }
+        ) { $0.countNatsError(text) }
     }
 
     /// Reports that a heartbeat cannot be read.

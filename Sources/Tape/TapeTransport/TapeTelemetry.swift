@@ -42,16 +42,22 @@ extension ServiceEvent {
         Self(
             .error, "nats.connection.complaint", "NATS refused something that this service did",
             ("reason", .text(text))
-        ) { $0.countNatsError() }
+        ) { $0.countNatsError(text) }
     }
 }
 
 extension MetricRegistry {
-    /// Counts an error that NATS reported without a request.
-    package func countNatsError() {
+    /// What nats-server and libnats say of a log-in that is refused or no longer holds.
+    private static let refusedLogIns = ["Authorization Violation", "Authentication "]
+
+    /// Counts an error that NATS reported without a request, but not a refused log-in: each new
+    /// password refuses some, and a link that stays away shows in `mds_nats_connected`.
+    package func countNatsError(_ text: String) {
+        guard !Self.refusedLogIns.contains(where: text.contains) else { return }
         counter(
             "mds_nats_errors_total",
-            "an error that NATS reported without a request, including missing permissions",
+            "an error that NATS reported without a request, such as a missing permission, but "
+                + "not a refused log-in",
             "read the log line: usually a right is missing: [NatsUnsteady](runbooks/Nats.md)"
         ).add()
     }

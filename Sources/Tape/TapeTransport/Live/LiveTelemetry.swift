@@ -62,7 +62,7 @@ extension ServiceEvent {
         Self(
             .error, "live.complaint", "NATS refused something of the live fan-out",
             ("reason", .text(text))
-        ) { $0.countNatsError() }
+        ) { $0.countNatsError(text) }
     }
 
     static func liveBegan() -> Self {

@@ -30,6 +30,11 @@ function oldest(lag) {
   return isLate(lag) ? [`▲ ${text}`, "behind"] : text;
 }
 
+// The store that everybody has is not named.
+function ofStore(what, writer) {
+  return ["", "store"].includes(writer.store) ? what : `${what} of ${writer.store}`;
+}
+
 function showWriters(writers) {
   const isOut = (writer) => isStale(writer) || writer.problem !== undefined;
   list(element("writers"), writers, isOut, (writer) => {
@@ -38,11 +43,9 @@ function showWriters(writers) {
       : breakers[writer.breaker] || ["? not known", "unknown"];
     const fails = writer.errors > 0 ? [`${number(writer.errors, " failures/s")}: ${
       writer.error || "no reason given"}`, "bad"] : writer.error || "–";
-    const name = ["", "store"].includes(writer.store)
-      ? writer.name : `${writer.name} of ${writer.store}`;
     return [
-      name, breaker, oldest(writer.unwritten), number(writer.rows, " rows/s"),
-      number(writer.rows_per_batch, ""), duration(writer.latency),
+      ofStore(writer.name, writer), breaker, oldest(writer.unwritten),
+      number(writer.rows, " rows/s"), number(writer.rows_per_batch, ""), duration(writer.latency),
       writer.queue === undefined ? "–" : `${count(writer.queue)} of ${count(writer.queue_max)}`,
       writer.problem ? [`✕ ${writer.problem}`, "bad"] : fails, ago(writer.at),
     ];
@@ -64,10 +67,10 @@ function showWords(news, writers) {
     return put(line, `${open} writers do not reach the database, or it takes nothing `
       + "(docs/runbooks/BreakerOpen.md).", "bad");
   }
-  const apart = alive.flatMap((writer) => writer.apart);
-  if (apart.length) {
-    const first = apart[0];
-    return put(line, `The table ${first.table} does not take its rows since ${
+  const blocked = alive.find((writer) => writer.apart.length);
+  if (blocked) {
+    const first = blocked.apart[0];
+    return put(line, `The table ${ofStore(first.table, blocked)} does not take its rows since ${
       first.since || "?"}, so its group waits apart, ${span(first.behind)} behind; the others are `
       + `written (docs/runbooks/TableBlocked.md): ${first.reason}`, "bad");
   }

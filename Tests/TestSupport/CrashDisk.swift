@@ -12,8 +12,11 @@ package final class CrashDisk: Sendable {
         package let description: String
     }
 
-    private static let programs = ["/usr/bin/mount", "/usr/bin/umount", "/usr/sbin/mkfs.ext4"]
+    private static let programs = [
+        "/usr/bin/mount", "/usr/bin/umount", "/usr/sbin/mkfs.ext4", "/usr/bin/cmp",
+    ]
     private static let controlBytes = 65_536
+    private static let copiesMax = 20
 
     /// Why there can be no such disk on this machine. `nil` if there can.
     package static let obstacle: String? = {
@@ -73,6 +76,22 @@ package final class CrashDisk: Sendable {
         }
     }
 
+    /// Copies an image as it is at one moment. The kernel writes to it by itself now and then, and a
+    /// copy that began before such a write and ended after it would be of no moment.
+    private func copy(_ image: String, to other: String) throws {
+        var error: (any Error)?
+        for _ in 0..<Self.copiesMax {
+            try run("/usr/bin/cp", ["--sparse=always", image, other])
+            do {
+                try run("/usr/bin/cmp", ["--silent", image, other])
+                return
+            } catch let different {
+                error = different
+            }
+        }
+        throw Failed(description: "\(image) changes all the time: \(error.map { "\($0)" } ?? "")")
+    }
+
     /// Cuts the power and mounts what the disk holds then, in the same place. `stopped` ends the
     /// programs that use it. They should be paused, so that they do nothing meanwhile.
     package func cut(_ stopped: () -> Void) throws {
@@ -82,7 +101,7 @@ package final class CrashDisk: Sendable {
         }
         let control = "unsynced-\(number)"
         try write([UInt8](repeating: 7, count: Self.controlBytes), to: control)
-        try run("/usr/bin/cp", ["--sparse=always", image(number - 1), image(number)])
+        try copy(image(number - 1), to: image(number))
         stopped()
         try run("/usr/bin/umount", [path])
         try FileManager.default.removeItem(atPath: image(number - 1))

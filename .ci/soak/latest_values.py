@@ -284,8 +284,8 @@ def soak(stack: Any, options: argparse.Namespace) -> None:
     stack.figures |= {"answers": asking.asked, "values": answers.values, "not reachable": asking.refused,
                       "unknown": asking.unknown, "lower ordinals": answers.lower,
                       "lower ordinals of commands": commands.lower}
-    say(f"{asking.asked} answers with {answers.values} values, {asking.unknown} unknown, {asking.refused} times a server"
-        f" was away; lower ordinals: {answers.lower}")
+    say(f"{asking.asked} answers with {answers.values} values, {asking.unknown} unknown, {asking.refused} times a"
+        f" server was away; lower ordinals: {answers.lower}")
     wrong += [*answers.wrong[:5], *commands.wrong[:5], *([asking.failure] if asking.failure else [])]
     if not asking.asked:
         wrong.append("nothing was asked during the faults")

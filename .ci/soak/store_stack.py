@@ -1,8 +1,6 @@
 """The stack of stores.py: a local stack's servers, a second PostgreSQL, and the services as processes of the script."""
 
 import asyncio
-import json
-import math
 import os
 import pathlib
 import struct
@@ -17,12 +15,14 @@ import nats
 
 from restore import NAMESPACE, TICKS, RestoreStack
 from stack import ROOT, Failure, eventually, free_port, say
-from tape_rows import STREAMS_OF_TICKS, Audit, read_streams, tick_streams
+from store_report import Metrics, quantile
+from tape_rows import Audit, read_streams, tick_streams
 
 FIRST, SECOND = "store", "store-b"
-SOURCE = "synthetic"
 PROGRAMS = ROOT / ".local/servers/database/bin"
 SERVICES = ("gateway", "worker", "writer", "writer-b")
+# No bar came for so long: the worker has made all of the ticks that there are.
+QUIET_SECONDS = 10
 BARS = f"{NAMESPACE.upper()}_BARS"
 # From when a row's sender had it until its COMMIT, by the group of its table.
 AGES = {
@@ -112,8 +112,8 @@ class StoreStack(RestoreStack):
     def service_environment(self, user: str) -> dict[str, str]:
         if user != "writer-b":
             return super().service_environment(user)
-        return {**super().service_environment("writer"), "NATS_USER": user, "NATS_PASSWORD": self.secrets[f"nats-{user}"],
-                **self.place_of(SECOND)}
+        return {**super().service_environment("writer"), "NATS_USER": user,
+                "NATS_PASSWORD": self.secrets[f"nats-{user}"], **self.place_of(SECOND)}
 
     def place_of(self, store: str) -> dict[str, str]:
         port = self.second if store == SECOND else self.ports["postgres"]
@@ -150,41 +150,13 @@ class StoreStack(RestoreStack):
         self.end_in_order(["gateway"])
         self.own.pop("gateway")
 
-    def metrics(self, name: str) -> "Metrics":
+    def metrics(self, name: str) -> Metrics:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.pages[name]}/metrics", timeout=5) as answer:
             return Metrics(answer.read().decode())
 
     def close(self) -> None:
         self.end_in_order(SERVICES)
         super().close()
-
-
-class Metrics:
-    """A page of metrics. What it does not have is None, never 0."""
-
-    def __init__(self, text: str) -> None:
-        self.lines = [line.rpartition(" ")[::2] for line in text.splitlines() if line and line[0] != "#"]
-
-    def all(self, name: str, **labels: str) -> dict[str, float]:
-        wanted = [f'{key}="{value}"' for key, value in labels.items()]
-        return {key: float(value) for key, value in self.lines
-                if key.partition("{")[0] == name and all(each in key for each in wanted)}
-
-    def of(self, name: str, **labels: str) -> float | None:
-        found = self.all(name, **labels)
-        return sum(found.values()) if found else None
-
-    def buckets(self, name: str) -> list[tuple[float, float]]:
-        found = ((key.partition('le="')[2].partition('"')[0], value) for key, value in self.all(f"{name}_bucket").items())
-        return sorted((math.inf if end == "+Inf" else float(end), value) for end, value in found)
-
-
-def quantile(before: list[tuple[float, float]], after: list[tuple[float, float]], share: float) -> float | None:
-    """The upper end of the bucket that has the quantile of what came between; None: nothing came."""
-    counts = [(end, value - old) for (end, value), (_, old) in zip(after, before)]
-    if not counts or counts[-1][1] <= 0:
-        return None
-    return next(end for end, count in counts if count >= share * counts[-1][1])
 
 
 class Watch(threading.Thread):
@@ -207,7 +179,8 @@ class Watch(threading.Thread):
             now = writer.buckets("mds_writer_tick_age_seconds")
             self.samples.append({
                 "at": time.time(), "p99": quantile(buckets, now, 0.99) if buckets else None,
-                "spool": gateway.of("mds_gateway_spool_ticks"), "spooled": gateway.of("mds_gateway_spooled_ticks_total"),
+                "spool": gateway.of("mds_gateway_spool_ticks"),
+                "spooled": gateway.of("mds_gateway_spooled_ticks_total"),
                 "left out": gateway.of("mds_gateway_left_out_ticks_total"),
                 "refused": gateway.of("mds_gateway_refused_records_total"),
                 "slowed": gateway.of("mds_gateway_slowed"),
@@ -216,7 +189,8 @@ class Watch(threading.Thread):
                 "let go": gateway.of("mds_keeper_let_go", group=SECOND),
                 "headroom": min(gateway.all("mds_tape_stream_headroom_bytes").values(), default=None),
                 "waits": writer.of("mds_store_group_waits_total"),
-                "apart": {group: writer.of("mds_store_group_apart", group=group) for group in ("ticks", "bars", "rest")},
+                "apart": {group: writer.of("mds_store_group_apart", group=group)
+                          for group in ("ticks", "bars", "rest")},
                 "behind": writer.of("mds_store_group_behind_seconds")})
             buckets = now
 
@@ -274,7 +248,9 @@ def age(stack: StoreStack, group: str, begin: float, end: float) -> tuple[float,
     return float(values[0]), float(values[1]), float(values[2]), int(count)
 
 
-def told_ages(stack: StoreStack, groups: list[str], times: dict[str, tuple[float, float]]) -> dict[tuple[str, str], float]:
+def told_ages(
+    stack: StoreStack, groups: list[str], times: dict[str, tuple[float, float]]
+) -> dict[tuple[str, str], float]:
     """Says how old rows of the first store were at their COMMIT. Returns each p99."""
     found = {}
     for group in groups:
@@ -297,18 +273,26 @@ def of_nats(stack: StoreStack, act: Callable[[Any], Any]) -> Any:
     return asyncio.run(session())
 
 
-def heads(stack: StoreStack) -> dict[tuple[str, int], int]:
-    """The last ordinal of each lane of ticks, by its last packet alone."""
+def heads(stack: StoreStack, streams: list[str], subjects: str) -> dict[str, int]:
+    """The last ordinal of each subject, by its last packet alone."""
     audit = Headers()
 
     async def look(tape: Any) -> None:
-        for stream in tick_streams(NAMESPACE):
-            state = (await tape.stream_info(stream, subjects_filter=f"{NAMESPACE}.ticks.>")).state
+        for stream in streams:
+            state = (await tape.stream_info(stream, subjects_filter=f"{NAMESPACE}.{subjects}")).state
             for subject in state.subjects or {}:
                 message = await tape.get_last_msg(stream, subject)
                 audit.take(subject, message.seq, message.data)
     of_nats(stack, look)
-    return {lane_of(subject): last for subject, (_, last, _) in audit.subjects.items() if last}
+    return {subject: last for subject, (_, last, _) in audit.subjects.items() if last}
+
+
+def ticks_ends(stack: StoreStack) -> dict[str, int]:
+    return heads(stack, tick_streams(NAMESPACE), "ticks.>")
+
+
+def bars_ends(stack: StoreStack) -> dict[str, int]:
+    return heads(stack, [BARS], "bars.>")
 
 
 def lane_of(subject: str) -> tuple[str, int]:
@@ -319,33 +303,58 @@ def lane_of(subject: str) -> tuple[str, int]:
 def rows(stack: StoreStack, store: str) -> Lanes:
     """Of each lane how many rows and distinct ordinals there are, the first and the last."""
     found: Lanes = {}
-    for row in stack.ask(store, "SELECT source, partition, count(*), count(DISTINCT ordinal), min(ordinal), max(ordinal)"
-                         f" FROM ({TICKS}) AS t GROUP BY 1, 2").splitlines():
+    for row in stack.ask(store, "SELECT source, partition, count(*), count(DISTINCT ordinal), min(ordinal),"
+                         f" max(ordinal) FROM ({TICKS}) AS t GROUP BY 1, 2").splitlines():
         source, partition, *numbers = row.split("|")
         found[source, int(partition)] = [int(each) for each in numbers]
     return found
 
 
-def await_rows(stack: StoreStack, stores: list[str], seconds: float) -> float:
+def versions(stack: StoreStack, store: str) -> dict[int, list[int]]:
+    """Of each partition how many versions of bars and distinct ordinals there are, and the last."""
+    found = {}
+    for row in stack.ask(store, "SELECT partition, count(*), count(DISTINCT ordinal), max(ordinal)"
+                         f" FROM ({VERSIONS}) AS v GROUP BY 1").splitlines():
+        partition, *numbers = row.split("|")
+        found[int(partition)] = [int(each) for each in numbers]
+    return found
+
+
+def await_ticks(stack: StoreStack, stores: list[str], seconds: float) -> float:
     """Waits until stores have what was on the tape when the feed had ended. Returns how long that took."""
-    ends, begin = heads(stack), time.monotonic()
+    ends, begin = ticks_ends(stack), time.monotonic()
     if not ends:
         raise Failure("nothing is on the tape")
+
+    def has_all(store: str) -> bool:
+        stored = rows(stack, store)
+        return all(stored.get(lane_of(subject), [0])[-1] >= last for subject, last in ends.items())
     for store in stores:
-        eventually(f"{store} has {sum(ends.values())} rows", lambda: int(
-            stack.ask(store, f"SELECT count(*) FROM ({TICKS}) AS t")) >= sum(ends.values()), seconds, 1)
+        eventually(f"{store} has the last ticks", lambda: has_all(store), seconds, 1)
     return time.monotonic() - begin
+
+
+def await_bars(stack: StoreStack, stores: list[str]) -> None:
+    """Waits until the worker has made all bars, ends it, and waits until stores have them."""
+    since, ends = time.monotonic(), bars_ends(stack)
+    while time.monotonic() < since + QUIET_SECONDS:
+        time.sleep(1)
+        now = bars_ends(stack)
+        if now != ends:
+            since, ends = time.monotonic(), now
+    stack.end_in_order(["worker"])
+    stack.own.pop("worker")
+    ends = bars_ends(stack)
+
+    def has_all(store: str) -> bool:
+        stored = versions(stack, store)
+        return all(stored.get(int(subject.split(".")[2]), [0])[-1] >= last for subject, last in ends.items())
+    for store in stores:
+        eventually(f"{store} has the last bars", lambda: has_all(store), 300, 1)
 
 
 def sums(stack: StoreStack, store: str) -> dict[str, str]:
     return {table: stack.ask(store, sql) for table, sql in SUMS.items()}
-
-
-def await_level(stack: StoreStack, stores: list[str]) -> None:
-    """Waits until the position of each store is the tape's end, also of bars."""
-    for store in stores:
-        eventually(f"{store} has read all bars", lambda: json.loads(
-            stack.of_store(store, "position", "verify", "--json").stdout)["holds"], 300, 1)
 
 
 def judge(stack: StoreStack, stores: list[str], is_whole: bool = True) -> None:
@@ -365,26 +374,29 @@ def judge(stack: StoreStack, stores: list[str], is_whole: bool = True) -> None:
         if is_whole and begin != 1:
             problems.append(f"{subject}: the tape begins with {begin}")
         for store in stores:
-            stored = found[store].pop(lane_of(subject), None)
-            if stored != [last, last, 1, last]:
-                problems.append(f"{subject}: on the tape {count} from {begin} to {last}, in {store} {stored}")
+            numbers = found[store].pop(lane_of(subject), None)
+            if numbers != [last, last, 1, last]:
+                problems.append(f"{subject}: on the tape {count} from {begin} to {last}, in {store} {numbers}")
     problems += [f"{store}: {lane} has rows, and no packet" for store in stores for lane in found[store]]
-    for subject, (_, last, count) in bars.subjects.items():
+    made = {store: versions(stack, store) for store in stores}
+    for subject, (_, last, _) in bars.subjects.items():
+        if not last:
+            continue
         for store in stores:
-            partition = subject.split(".")[2]
-            stored = stack.ask(store, f"SELECT count(*), count(DISTINCT ordinal), max(ordinal) FROM ({VERSIONS}) AS v"
-                               f" WHERE partition = {partition}")
-            if count and stored != f"{last}|{last}|{last}":
-                problems.append(f"{subject}: {last} versions on the tape, in {store} {stored}")
+            numbers = made[store].pop(int(subject.split(".")[2]), None)
+            if numbers != [last, last, last]:
+                problems.append(f"{subject}: {last} versions on the tape, in {store} {numbers}")
+    problems += [f"{store}: partition {partition} has bars, and no packet"
+                 for store in stores for partition in made[store]]
     first, *others = (sums(stack, store) for store in stores)
     problems += [f"{table}: {one[table]} in one store, {first[table]} in the other"
                  for one in others for table in first if one[table] != first[table]]
-    on_tape, versions = (sum(each[1] for each in audit.subjects.values()) for audit in (ticks, bars))
-    stack.figures["ordinals of ticks on the tape"], stack.figures["versions of bars"] = on_tape, versions
+    on_tape, bars_on_tape = (sum(each[1] for each in audit.subjects.values()) for audit in (ticks, bars))
+    stack.figures["ordinals of ticks on the tape"], stack.figures["versions of bars"] = on_tape, bars_on_tape
     if problems:
         raise Failure("; ".join(problems[:5]))
-    say(f"by nats-py and psql: {on_tape} ordinals of {len(ticks.subjects)} lanes and {versions} versions of bars are rows"
-        f" once in {' and '.join(stores)}" + (", with the same values" if others else ""))
+    say(f"by nats-py and psql: {on_tape} ordinals of {len(ticks.subjects)} lanes and {bars_on_tape} versions of bars"
+        f" are rows once in {' and '.join(stores)}" + (", with the same values" if others else ""))
 
 
 def audit(stack: StoreStack, stores: list[str]) -> None:

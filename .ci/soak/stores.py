@@ -1,23 +1,27 @@
 #!/usr/bin/env python3
 """Shows that no store waits for another, and that the latest values are quick and never older: `make soak NAME=stores`.
 
-    stores.py PROGRAMS [--part blocked|away|full|latest] [--seed N] [--seconds N] [--rate N] [--latest-rate N] [--symbols N]
-        [--table NAME] [--stream-bytes N] [--report FILE] [--keep]
+    stores.py PROGRAMS [--part blocked|away|full|latest] [--seed N] [--seconds N] [--rate N] [--latest-rate N]
+        [--symbols N] [--table NAME] [--stream-bytes N] [--report FILE] [--keep]
 
 Each part has a local stack of its own (.local/stack/stores-PART) with a synthetic source.
 
-- `blocked`: a trigger refuses each row of a table (`--table`, bars_short) for `--seconds`. No row of another group of
-  tables waits for it, by the writer's counter and by the times of the COMMITs. Without the trigger the group catches up.
-- `away`: a second store, whose PostgreSQL is a server of its own, is killed, and away for `--seconds`. The gateway never
-  spools, and the rows of the first store come as before. Then the second one catches up.
+- `blocked`: a trigger refuses each row of a table (`--table`, bars_short) for `--seconds`. No row of another group
+  of tables waits for it, by the writer's counter and by the times of the COMMITs. Without the trigger the group catches
+  up, and `tapeline dlq replay` stores the rows that were set aside before it waited apart.
+- `away`: a second store, whose PostgreSQL is a server of its own, is killed, and away for `--seconds`. The gateway
+  never spools, and the rows of the first store come as before. Then the second one catches up.
 - `full`: the same with small streams (`--stream-bytes`) and STORE_NEEDED=false, until the second store was let go. When
   it is back, its gaps name the hole, and `tapeline store fill` closes it.
-- `latest`: `desk.latest` and the command `tapeline latest` are timed on 10,000 symbols. Then Valkey is flushed, Valkey and
-  the writer are killed, and the gateway is killed and stays away: no answer has a lower ordinal than one before it, and
-  what Valkey does not have is unknown. At last each answer is the last row of the database.
+- `latest`: `desk.latest` and the command `tapeline latest` are timed on 10,000 symbols. Then Valkey is flushed, Valkey
+  and the writer are killed, and the gateway is killed and stays away: no answer has a lower ordinal than one before
+  it, and what Valkey does not have is unknown. At last each answer is the last row of the database.
 
 At the end of the first three parts `tapeline audit --all` is clean in each store, and so is the verdict of nats-py, the
 wire schema and psql alone: each ordinal of the tape is a row once, in both stores with the same values.
+
+It prints a table of all figures, and writes them as JSON with the revision of git (.build/night/stores.json). All parts
+take an hour; SOAK_PART=blocked SOAK_SECONDS=120 make soak NAME=stores is the first one in some five minutes.
 """
 
 import argparse
@@ -31,14 +35,15 @@ from typing import Any
 import latest_values
 from restore import NAMESPACE
 from stack import ROOT, Failure, eventually, run, say
-from store_stack import FIRST, SECOND, StoreStack, Watch, audit, await_level, await_rows, judge, told_ages
+from store_report import revision, table
+from store_stack import FIRST, SECOND, StoreStack, Watch, audit, await_bars, await_ticks, judge, told_ages
 
 # How long rows are looked at before and after a fault.
 CALM_SECONDS = 30
 # A p99 of rows above this, and above twice that of before, is a wait.
 SLOW_MS = 500.0
-# The tape lets go of a store that is not needed below this share of free room.
-LET_GO_SHARE = 0.30
+# A small stream is full after so long, at a low rate.
+FULL_SECONDS = 600
 
 
 def calm(options: argparse.Namespace) -> tuple[float, float]:
@@ -53,7 +58,7 @@ def none_waited(stack: StoreStack, watch: Watch, groups: list[str], times: dict[
     for (group, title), p99 in ages.items():
         bound = max(SLOW_MS, 2 * ages[group, "before"])
         if p99 > bound:
-            wrong.append(f"{group} {title}: the p99 of rows is {p99:.0f} ms, before it was {ages[group, 'before']:.0f} ms")
+            wrong.append(f"{group} {title}: the p99 of rows is {p99:.0f} ms, not {bound:.0f} ms")
     for title, (begin, end) in times.items():
         seconds, lags = watch.within("p99", begin, end), watch.within("lag", begin, end)
         if not seconds or not lags:
@@ -66,7 +71,7 @@ def none_waited(stack: StoreStack, watch: Watch, groups: list[str], times: dict[
 
 def finish(stack: StoreStack, stores: list[str], wrong: list[str], is_whole: bool = True) -> None:
     """The verdict on a stack whose feed has ended."""
-    await_level(stack, stores)
+    await_bars(stack, stores)
     audit(stack, stores)
     judge(stack, stores, is_whole)
     if wrong:
@@ -78,7 +83,7 @@ def finish(stack: StoreStack, stores: list[str], wrong: list[str], is_whole: boo
 
 def blocked(stack: Any, options: argparse.Namespace) -> None:
     assert isinstance(stack, StoreStack)
-    table, group = f"{NAMESPACE}.{options.table}", "bars" if options.table.startswith("bar") else "ticks"
+    full_name, group = f"{NAMESPACE}.{options.table}", "bars" if options.table.startswith("bar") else "ticks"
     other = "ticks" if group == "bars" else "bars"
     stack.start_feed(options.rate, f"S*{options.symbols}")
     watch = Watch(stack)
@@ -86,14 +91,16 @@ def blocked(stack: Any, options: argparse.Namespace) -> None:
     times = {"before": calm(options)}
     stack.query("CREATE FUNCTION public.soak_refuse() RETURNS trigger LANGUAGE plpgsql AS"
                 " $$BEGIN RAISE EXCEPTION 'no row'; END$$")
-    stack.query(f"CREATE TRIGGER soak_refuse BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION"
+    stack.query(f"CREATE TRIGGER soak_refuse BEFORE INSERT ON {full_name} FOR EACH ROW EXECUTE FUNCTION"
                 " public.soak_refuse()")
     begin = time.time()
     apart = eventually(f"the group {group} waits apart", lambda: watch.last()["apart"][group] or 0, options.seconds)
-    say(f"{options.table} refuses its rows; {group} waits apart at {apart:.0f} inputs after {time.time() - begin:.0f} s")
+    took = time.time() - begin
+    stack.figures["seconds until the group waited apart"] = took
+    say(f"{options.table} refuses its rows; {group} waits apart at {apart:.0f} inputs after {took:.1f} s")
     time.sleep(max(0.0, begin + options.seconds - time.time()))
     times["during"] = begin, time.time()
-    stack.query(f"DROP TRIGGER soak_refuse ON {table}")
+    stack.query(f"DROP TRIGGER soak_refuse ON {full_name}")
     mended = time.monotonic()
     eventually(f"{group} is back", lambda: watch.last()["apart"][group] == 0.0 and watch.last()["behind"] == 0.0,
                120 + options.seconds)
@@ -113,7 +120,7 @@ def blocked(stack: Any, options: argparse.Namespace) -> None:
     watch.end()
     wrong += watch.judge()
     stack.stop_feed()
-    await_rows(stack, [FIRST], 300)
+    await_ticks(stack, [FIRST], 300)
     finish(stack, [FIRST], wrong)
 
 
@@ -154,7 +161,7 @@ def back(stack: StoreStack, watch: Watch, options: argparse.Namespace, gone: flo
     eventually(f"{SECOND} is level", lambda: is_near(watch, "lag-b", options), 300 + options.seconds, 1)
     took = time.monotonic() - begin
     stack.figures |= {"seconds away": begin - gone, "lag at the end": behind, "seconds until level": took}
-    say(f"{SECOND} was away for {begin - gone:.0f} s, {behind} behind, and level {took:.1f} s after its server was back")
+    say(f"{SECOND} was away for {begin - gone:.0f} s, {behind} behind, and level {took:.1f} s after its server came")
 
 
 def away(stack: Any, options: argparse.Namespace) -> None:
@@ -176,7 +183,7 @@ def away(stack: Any, options: argparse.Namespace) -> None:
     watch.end()
     wrong += watch.judge()
     stack.stop_feed()
-    took = await_rows(stack, [FIRST, SECOND], 300)
+    took = await_ticks(stack, [FIRST, SECOND], 300)
     say(f"both stores have what was on the tape {took:.1f} s after the feed had ended")
     finish(stack, [FIRST, SECOND], wrong)
 
@@ -198,7 +205,7 @@ def full(stack: Any, options: argparse.Namespace) -> None:
     gone, begin = time.monotonic(), time.time()
     stack.stop_second()
     say(f"the server of {SECOND} is killed")
-    eventually(f"{SECOND} is let go", lambda: watch.last()["let go"], options.seconds, 1)
+    eventually(f"{SECOND} is let go", lambda: watch.last()["let go"], FULL_SECONDS + options.seconds, 1)
     share = watch.last()["headroom"] / options.stream_bytes
     stack.figures |= {"seconds until let go": time.time() - begin, "free then": share}
     say(f"{SECOND} is let go after {time.time() - begin:.0f} s, with {share:.0%} of the fullest stream free")
@@ -214,7 +221,7 @@ def full(stack: Any, options: argparse.Namespace) -> None:
     watch.end()
     wrong += watch.judge()
     stack.stop_feed()
-    await_level(stack, [FIRST, SECOND])
+    await_ticks(stack, [FIRST, SECOND], 300)
     fill(stack)
     finish(stack, [FIRST, SECOND], wrong, is_whole=False)
 
@@ -269,22 +276,41 @@ def made(kind: Any, figures: dict[str, Any]) -> Any:
     """A kind of stack whose figures are kept when it has gone."""
     def make(programs: pathlib.Path, seed: int, name: str) -> Any:
         stack = kind(programs, seed, name)
+        figures["seed"] = seed
         stack.figures = figures
         return stack
     return make
 
 
+def told(soak: Soak, figures: dict[str, Any]) -> Soak:
+    """A soak whose failure is kept, too."""
+    def act(stack: Any, options: argparse.Namespace) -> None:
+        try:
+            soak(stack, options)
+        except Failure as failure:
+            figures["failure"] = str(failure)
+            raise
+    return act
+
+
 def main() -> int:
     options, _ = arguments().parse_known_args()
-    report: dict[str, Any] = {}
+    parts: dict[str, dict[str, Any]] = {}
     for part in [options.part] if options.part else PARTS:
         soak, kind = PARTS[part]
-        figures: dict[str, Any] = {}
-        status = run(arguments(), f"stores-{part}", soak, made(kind, figures))
-        report[part] = {"held": status == 0, "seconds": options.seconds, "rate": options.rate, **figures}
+        rate = options.latest_rate if part == "latest" else options.rate
+        figures: dict[str, Any] = {"held": False, "rate": rate}
+        if part != "latest":
+            figures["seconds of the fault"] = options.seconds
+        status = run(arguments(), f"stores-{part}", told(soak, figures), made(kind, figures))
+        figures["held"] = status == 0
+        parts[part] = figures
         options.report.parent.mkdir(parents=True, exist_ok=True)
-        options.report.write_text(json.dumps(report, indent=1) + "\n")
-    return 0 if all(each["held"] for each in report.values()) else 1
+        new = options.report.with_suffix(".new")
+        new.write_text(json.dumps({"revision": revision(), "parts": parts}, indent=1) + "\n")
+        new.rename(options.report)
+    print(table(parts))
+    return 0 if all(each["held"] for each in parts.values()) else 1
 
 
 if __name__ == "__main__":

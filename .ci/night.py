@@ -95,6 +95,7 @@ PARTS = [
     soak("pages", "what the cockpit costs while many look", 20),
     soak("questions", "what people ask the cockpit during faults", 20),
     Part("alerts", "forty faults page somebody, in time and by their names", ".ci/soak.sh alerts", 180, tuple(STACK)),
+    soak("stores", "a store that is away, a full tape, a blocked table, and latest values, under faults", 100),
     Part("upgrade", "an upgrade and the way back, and all mixes of two releases", "make upgrade-test", 60),
     Part("packages", "Debian packages in a bare Debian",
          "make packages && deploy/debian/install-test.py", 60, needs="docker"),

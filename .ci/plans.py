@@ -5,14 +5,17 @@
 
 It fills a PostgreSQL of its own by a generator: `--rows` trades and quotes (100 million, which take about 21 GB) of
 30 days, 20 of them around 2026-03-02 and the last 10 up to now, and bars, values, events, gaps, late ticks,
-cancels and corrections beside them. With TimescaleDB, or with `--plain` native partitions. Then it asks
+cancels and corrections beside them. 20 more symbols have a year of bars of a second, an hour and a day; of those of a
+second it makes a tenth of `--rows`, spread over the year. With TimescaleDB, or with `--plain` native partitions. Then
+it asks
 
 - the questions of docs/data.md in SQL
 - the example in the comment of each view and function of the market schema
 - a few more, which name no symbol or ask what was known
 
 by EXPLAIN (ANALYZE, BUFFERS). A question fails that reads more than a quarter of a table with 100,000 rows or more, by
-the server's own counts of rows, those in functions included; or that raises or takes more than two minutes.
+the server's own counts of rows, those in functions included; or that raises or takes more than two minutes. One that
+has a bound of its own is asked twice, by two sessions, and the second answer counts.
 
 It prints for each question the table of which it read the largest part, that part, its rows, the buffers of 8 kB, and
 the milliseconds. It refuses to begin where there is no room on the disk, and ends after `--minutes`.
@@ -34,7 +37,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PROGRAMS = ROOT / ".local/servers/database/bin"
 SQL = ROOT / "deploy/postgres"
-BYTES_A_ROW = 215
+BYTES_A_ROW = 250
 # The widest partition that is asked for a day is a week of the 30 days.
 PART_MAX, ROWS_LEAST, SECONDS_MAX = 0.25, 100_000, 120
 SYMBOLS = ["AAPL", "MSFT", "SPY", "BTCUSDT"] + [f"S{n}" for n in range(4, 100)]
@@ -69,9 +72,22 @@ SELECT 'store', input, n, 1, 1, t, t FROM generate_series(0, 3) AS n, unnest('{t
     (SELECT (extract(epoch FROM now() + interval '1 h') * 1000000000)::bigint AS t) AS u;
 INSERT INTO sink_source_ordinals (sink, input, partition, source, first_ordinal, last_ordinal, written)
 SELECT 'store', 'ticks', n, 'binance', 1, %(rows)s / 4, %(rows)s / 4 FROM generate_series(0, 3) AS n;
+SELECT count(make_time_partition('bars_short', '2025-01-01Z'::timestamptz + n * interval '24 h'))
+FROM generate_series(0, 364) AS n;
+SELECT make_time_partition('bars_long', '2025-01-01Z');
+SELECT note_series('{1s,1h,1d}', '{f,t,t}');
 INSERT INTO source_groups SELECT n, 'binance-b', 'both' FROM generate_series(0, 3) AS n;
 INSERT INTO version_losses (input, partition, from_at, to_at, reason)
 SELECT 'ticks', n %% 4, '2025-01-01Z', '2025-01-02Z', 'hole' FROM generate_series(1, 100) AS n;
+"""
+# A year of bars of 20 symbols.
+YEAR = """
+INSERT INTO %(table)s (symbol, series, ts, open, high, low, close, volume, vwap, notional, trades, open_time_ns,
+    close_time, close_time_ns, revision, source, partition, ordinal, lateness_ns, sent_at, taken_at)
+SELECT 'Y' || n, '%(series)s', t, 1, 2, 1, 2, 10, 1.5, 15, 5, 0, t + %(width)s * interval '1 s', 0, 2, 'binance',
+    n %% 4, 2, 5000000000, t, t
+FROM generate_series(0, 19) AS n, generate_series(0, 31535999, %(step)s) AS second,
+    LATERAL (SELECT '2025-01-01Z'::timestamptz + second * interval '1 s' AS t) AS made;
 """
 # A day of ticks. Its k-th row is of symbol k %% 100 and partition k %% 4, so ordinals of a partition are dense.
 DAY = """
@@ -160,6 +176,7 @@ SELECT day_of(0) - interval '20 h' + n * interval '15 h', 0, 'BTCUSDT', 'ticks',
 FROM (VALUES (0, 'start'), (1, 'stop')) AS e (n, action);
 DROP TABLE made;
 """
+CHART = "a chart of 20 symbols and a year of bars of a second"
 # name, SQL
 MORE = {
     "trades_effective of an hour": "SELECT * FROM trades_effective WHERE ts >= '2026-03-02 10:00Z'"
@@ -171,7 +188,11 @@ MORE = {
     "standing changes": "SELECT * FROM md.trade_changes_standing",
     "rewritten": "SELECT * FROM rewritten('2026-03-02', '2026-03-03')",
     "what is live": "SELECT * FROM trades_effective WHERE symbol = 'SPY' AND ts >= now() - interval '1 h'",
+    CHART: "SELECT * FROM bars_for_chart(ARRAY(SELECT 'Y' || n FROM generate_series(0, 19) AS n), '2025-01-01Z',"
+           " '2026-01-01Z', 300)",
 }
+# Milliseconds that a question may take.
+BOUNDS = {CHART: 50}
 
 
 class Server:
@@ -245,6 +266,10 @@ def fill(server, rows):
             print(f"\r{n + 1} of {DAYS} days", end="", file=sys.stderr, flush=True)
     server.run("".join(f"CREATE INDEX {name} ON {table} (symbol, ts);" for table, name in indexes.items()))
     server.run(LAST % values)
+    tenth = max(1, round(31_536_000 * 20 / (rows / 10)))
+    for table, series, width, step in (("bars_short", "1s", 1, tenth), ("bars_long", "1h", 3_600, 3_600),
+                                       ("bars_long", "1d", 86_400, 86_400)):
+        server.run(YEAR % {"table": table, "series": series, "width": width, "step": step})
     server.run("VACUUM ANALYZE")
 
 
@@ -302,6 +327,9 @@ def ask(server, name, sql):
         part = rows / read[0]["rows"]
     row = (name, table, f"{part:.2%}" if table else "", f"{rows:,.0f}" if table else "", f"{buffers:,}",
            f"{root['Execution Time']:,.1f}")
+    bound = BOUNDS.get(name, SECONDS_MAX * 1e3)
+    if root["Execution Time"] > bound:
+        return row, f"takes {root['Execution Time']:.0f} ms, not {bound:.0f}"
     return row, f"reads {part:.0%} of {table}" if part > PART_MAX else ""
 
 
@@ -332,7 +360,8 @@ def main():
         print("| question | table | part | rows | buffers | ms |\n| --- | --- | --- | --- | --- | --- |")
         wrong = []
         for name, sql in questions(server):
-            row, fault = ask(server, name, sql)
+            for _ in range(2 if name in BOUNDS else 1):
+                row, fault = ask(server, name, sql)
             print("| " + " | ".join(row) + " |", flush=True)
             if fault:
                 wrong.append(f"{name}: {fault}")

@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . .ci/steps.sh
 
 name=${1:-} seeds=${2:-}
-scripts='versions clocks live binance alpaca massive polled load cluster failover restore pages questions alerts'
+scripts='versions clocks live binance alpaca massive polled load cluster failover restore pages questions alerts stores'
 is_script() { [[ " $scripts " == *" $name "* ]]; }
 
 list_soaks() {

@@ -12,8 +12,10 @@ import Testing
 /// A bench whose packets have trades, quotes and records of gaps: tables of two groups.
 final class ApartScene {
     static let count = 10
-    /// So many of them are trades.
+    /// How many of the ticks of a packet are trades. The others are quotes.
     static let trades = 7
+    /// So many packets have the refused trades after which a group waits apart: in the last one.
+    static let packetsUntilApart = (RefusedInARow.rowsMax + trades - 1) / trades
 
     let bench: WriterBench
     private var sources: [TestSource]

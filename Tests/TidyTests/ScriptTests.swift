@@ -11,6 +11,8 @@ import Testing
             (".ci/pages.py", ["--check"]), (".ci/pages_tests.py", []),
             // The faults that have to page somebody, and what each has to say.
             (".ci/alerts_tests.py", []),
+            // The figures of stores that are away, full or blocked.
+            (".ci/stores_tests.py", []),
             // The packages of Python, without their programs.
             (".ci/wheel_tests.py", []),
             // The place of each planted fault is in its source once.

@@ -7,22 +7,29 @@ import Testing
 /// The rows of a transaction and its position are stored together or not at all.
 @Suite("The end of a transaction, and a writer or session that ends with it", .serialized)
 struct CommitFaultTests {
-    @Test("FAULTS 3: killed inside of a COPY")
-    func killedInCopy() throws {
-        var faults = try FaultBench("kill_copy")
-        let killed = try WriterProcess(faults.bench)
+    /// A writer with trades and quotes copies the trades first.
+    @Test(
+        "FAULTS 3: killed before the first row, and inside of a COPY",
+        arguments: ["trade_rows", "quote_rows"])
+    func killedInCopy(table: String) throws {
+        var faults = try FaultBench("kill_\(table)")
+        var writer = try WriterProcess(faults.bench)
         // The partition of the day is made before the COPY, so the first rows have to be stored
         // earlier.
         try faults.publish()
         try #require(faults.isComplete())
-        let rival = try faults.rival()
-        try rival.script("BEGIN; LOCK TABLE quote_rows")
-        try faults.publish()
-        try #require(
-            try faults.hasSession("wait_event_type = 'Lock' AND query ~ 'COPY quote_rows'"))
-        killed.kill()
-        rival.close()
-        try faults.stopAndAudit(try WriterProcess(faults.bench))
+        for _ in 0..<FaultBench.rounds {
+            let rival = try faults.rival()
+            try rival.script("BEGIN; LOCK TABLE \(table)")
+            try faults.publish()
+            try #require(
+                try faults.hasSession("wait_event_type = 'Lock' AND query ~ 'COPY \(table)'"))
+            writer.kill()
+            rival.close()
+            writer = try WriterProcess(faults.bench)
+            try #require(faults.isComplete(), "\(faults.bench.shown)\n\(writer.log)")
+        }
+        try faults.stopAndAudit(writer)
     }
 
     struct Ending: Sendable, CustomTestStringConvertible {
@@ -38,6 +45,9 @@ struct CommitFaultTests {
     @Test(
         "a writer, or its session, that ends with a transaction",
         arguments: [
+            Ending(
+                testDescription: "FAULTS 3: killed when all rows are written, before the position",
+                name: "kill_position", moment: .beforePosition, isKilled: true),
             Ending(
                 testDescription: "FAULTS 3: killed when all is written, before the COMMIT",
                 name: "kill_before", moment: .beforeCommit, isKilled: true),
@@ -56,26 +66,31 @@ struct CommitFaultTests {
         ])
     func ended(_ one: Ending) throws {
         var faults = try FaultBench(one.name)
-        let holder = try faults.hold(one.moment)
+        try faults.prepareHold(one.moment)
         var writer = try WriterProcess(faults.bench)
-        try faults.publish()
-        try #require(try faults.hasSession(FaultBench.isHeld))
-        if one.isCommitted {
-            writer.pause()
+        for _ in 0..<FaultBench.rounds {
+            let before = try faults.database.psql("TABLE stored_ticks")
+            let holder = try faults.hold()
+            try faults.publish()
+            try #require(try faults.hasSession(FaultBench.isHeld))
+            if one.isCommitted {
+                writer.pause()
+                holder.close()
+                #expect(try eventually { try faults.database.psql("TABLE stored_ticks") != before })
+            }
+            if one.isKilled {
+                writer.kill()
+            } else {
+                try faults.database.terminate(one.isCommitted ? "true" : FaultBench.isHeld)
+            }
             holder.close()
-            #expect(try eventually { try faults.database.psql("TABLE stored_ticks") != "" })
-        }
-        if one.isKilled {
-            writer.kill()
-        } else {
-            try faults.database.terminate(one.isCommitted ? "true" : FaultBench.isHeld)
-        }
-        holder.close()
-        if one.isKilled {
-            writer = try WriterProcess(faults.bench)
-        } else if one.isCommitted {
-            #expect(try eventually { try faults.sessions("true") == 0 })
-            writer.resume()
+            if one.isKilled {
+                writer = try WriterProcess(faults.bench)
+            } else if one.isCommitted {
+                #expect(try eventually { try faults.sessions("true") == 0 })
+                writer.resume()
+            }
+            try #require(faults.isComplete(), "\(faults.bench.shown)\n\(writer.log)")
         }
         try faults.stopAndAudit(writer)
     }

@@ -1,6 +1,7 @@
 import MarketModel
 import PostgresClient
 import Primitives
+import Seeds
 import ServiceTestSupport
 import TapeCodec
 import TapeProtocol
@@ -103,31 +104,45 @@ struct FaultBench {
 
     /// A moment in a transaction of the writer at which a test can hold it.
     enum Moment: String {
+        /// In the message of the COMMIT, when all rows are written and the position is not.
+        case beforePosition = """
+            TRIGGER hold BEFORE UPDATE ON sink_positions
+                FOR EACH ROW WHEN (new.sequence > old.sequence)
+            """
         /// In the message of the COMMIT, before it.
-        case beforeCommit = "TRIGGER hold AFTER INSERT OR UPDATE ON sink_source_ordinals"
+        case beforeCommit = """
+            TRIGGER hold AFTER INSERT OR UPDATE ON sink_source_ordinals
+                FOR EACH ROW WHEN (new.written > 0)
+            """
         /// During the COMMIT.
         case inCommit = """
             CONSTRAINT TRIGGER hold AFTER INSERT OR UPDATE ON sink_source_ordinals
-            DEFERRABLE INITIALLY DEFERRED
+                DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (new.written > 0)
             """
     }
+
+    /// How often a writer, or its session, ends at a moment.
+    static var rounds: Int { Seeds.isNight ? 5 : 1 }
 
     /// Of the advisory lock of `hold`.
     private static let holdKey = 4_711
 
-    /// Makes the writer's transactions with rows wait at that moment, until the session is closed.
-    func hold(_ moment: Moment) throws -> PostgresConnection {
+    /// Makes the writer's transactions with rows wait at that moment, while a session holds them.
+    func prepareHold(_ moment: Moment) throws {
         try database.psql(
             """
             CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql SET lock_timeout = 0 AS $$
             BEGIN
                 PERFORM pg_advisory_xact_lock_shared(\(Self.holdKey));
-                RETURN NULL;
+                RETURN new;
             END
             $$;
-            CREATE \(moment.rawValue)
-                FOR EACH ROW WHEN (new.written > 0) EXECUTE FUNCTION hold();
+            CREATE \(moment.rawValue) EXECUTE FUNCTION hold();
             """)
+    }
+
+    /// Holds transactions at the moment that was prepared, until the session is closed.
+    func hold() throws -> PostgresConnection {
         let holder = try rival()
         try holder.script("SELECT pg_advisory_lock(\(Self.holdKey))")
         return holder

@@ -76,7 +76,7 @@ package final class CrashDisk: Sendable {
         }
     }
 
-    /// Copies an image as it is at one moment. The kernel writes to it by itself now and then, and a
+    /// Copies an image as it is at one moment. The kernel writes to it by itself now and then. A
     /// copy that began before such a write and ended after it would be of no moment.
     private func copy(_ image: String, to other: String) throws {
         var error: (any Error)?

@@ -115,8 +115,9 @@ struct GroupsTests {
         }
         let file = test.home.secret("nats-consumer-features")
         var password = ""
-        // The second one finds all of it.
-        for _ in 0..<2 {
+        // The second one finds all of it. Each has the server read its users again, which for a moment
+        // has no JetStream then, and refuses connections.
+        for _ in 0..<20 {
             #expect(try run(["register", "features", "--needed", "no"]) == .success)
             password = String(decoding: try #require(try FileSystem.read(file)), as: UTF8.self)
             #expect(try eventually { try isTaken(password) })

@@ -117,13 +117,12 @@ struct GroupsRun {
         let text = String(decoding: bytes, as: UTF8.self)
         let new = try changed(text)
         if new != text { try FileSystem.write(Array(new.utf8), to: home.natsConfiguration) }
-        // A run that was killed may not have come so far.
-        let server = try StackState.read(home)?.alive.first { $0.name == "nats-server" }
-        _ = server?.process?.signal(Self.hangup)
+        // Also where nothing changes: a run that was killed may not have come so far.
+        guard try NatsReload(home: home).run() else {
+            throw .temporary(
+                "nats-server has not read its users again: see \(home.logs), then run this again")
+        }
     }
-
-    /// At this signal nats-server reads its configuration again.
-    private static let hangup: Int32 = 1
 
     private func remove(
         _ group: GroupName, _ client: TapeClient, _ deployment: Deployment

@@ -1,4 +1,3 @@
-import NatsTransport
 import PostgresClient
 import Primitives
 import ServiceRuntime
@@ -27,16 +26,9 @@ struct SecretRotation {
         let old = try StackSecrets.parse(bytes, path)
         let new = try successor()
         switch secret.place {
-        case .nats(let user):
+        case .nats:
             try replace(old, by: new)
-            if let process = try process("nats-server") {
-                // nats-server reads its configuration again at this signal.
-                _ = process.signal(Self.hangup)
-                try wait("NATS") { () throws(ToolError) in
-                    guard try takesNats(user, new) else { return false }
-                    return try !takesNats(user, old)
-                }
-            }
+            guard try NatsReload(home: home).run() else { throw late("NATS") }
         case .postgres(let role):
             try alter(role, old: old, to: new)
             try replace(old, by: new)
@@ -55,7 +47,7 @@ struct SecretRotation {
         return .success
     }
 
-    private static let (hangup, terminate): (Int32, Int32) = (1, 15)
+    private static let terminate: Int32 = 15
 
     /// Returns the new password, which a run before this one may have made.
     private func successor() throws(ToolError) -> String {
@@ -94,29 +86,20 @@ struct SecretRotation {
         let pause = Mailbox<Int>(capacity: 1)
         while try !isDone() {
             guard clock.remaining(until: deadline) > .zero else {
-                throw .temporary(
-                    "\(secret.name) is new in the files, and \(server) has not taken it within "
-                        + "\(Self.timeout.shown): see \(home.logs), then run 'tapeline up'")
+                throw late(server)
             }
             var nothing: [Int] = []
             _ = pause.receive(into: &nothing, max: 1, timeout: Self.lookEvery)
         }
     }
 
-    // MARK: servers
-
-    private func takesNats(_ user: String, _ password: String) throws(ToolError) -> Bool {
-        let port = try StackPorts.present(home)[.nats]
-        var configuration = NatsConfiguration(
-            urls: ["nats://\(StackPlan.loopback):\(port)"], clientName: "tapeline-secrets")
-        (configuration.user, configuration.password) = (user, password)
-        do throws(NatsError) {
-            try NatsConnection(configuration) { _ in }.close()
-            return true
-        } catch {
-            return false
-        }
+    private func late(_ server: String) -> ToolError {
+        .temporary(
+            "\(secret.name) is new in the files, and \(server) has not taken it within "
+                + "\(Self.timeout.shown): see \(home.logs), then run 'tapeline up'")
     }
+
+    // MARK: servers
 
     private func takesValkey(_ user: String, _ password: String) throws(ToolError) -> Bool {
         let port = try StackPorts.present(home)[.valkey]

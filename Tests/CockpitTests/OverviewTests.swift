@@ -279,6 +279,14 @@ import Testing
             sighting.services.value = [service]
         },
         Trouble(
+            "a table holds its group back", .warning,
+            "store-writer IS DEGRADED: tables of ticks: trades does not take its rows"
+        ) { sighting in
+            var service = MadeSighting.service(12, "a:1", name: "store-writer", isReady: true)
+            service.reasons = ["tables of ticks: trades does not take its rows"]
+            sighting.services.value = [service]
+        },
+        Trouble(
             "a service does not answer", .warning, "a:1 DOES NOT ANSWER: connection refused"
         ) { sighting in
             var service = MadeSighting.service(12, "a:1")

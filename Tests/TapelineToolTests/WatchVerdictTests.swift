@@ -85,6 +85,15 @@ import Testing
         expect("store-writer DOES NOT ANSWER: no answer", .warning, "Services") {
             $0.processes = [.init(name: "store-writer", silence: "no answer")]
         }
+        expect("store-writer IS DEGRADED: Valkey is away", .warning, "Services") {
+            $0.processes = [.init(name: "store-writer", degraded: "Valkey is away")]
+        }
+        expect(
+            "store-writer IS DEGRADED: tables of ticks: trades waits", .warning, "TableBlocked"
+        ) {
+            $0.processes = [.init(name: "store-writer", degraded: "tables of ticks: trades waits")]
+            $0.processes[0].holdsTableBack = true
+        }
         expect("3 PARTITIONS OF STORE HAVE NO LIVE OWNER", .warning, "Owners") {
             $0.groups[1] = Self.group("store", silent: 3)
         }
@@ -239,5 +248,12 @@ import Testing
                 nil, "no tape", "it does not say why",
             ])
         #expect(WatchSight.Process("w", nil).silence == UnitPlan.noAnswer)
+        let apart = WatchSight.Process(
+            "w",
+            try JSONValue.parse(
+                #"{"ready":true,"degraded":["tables of ticks: x"],"#
+                    + #""writer":{"groups_apart":[{"group":"ticks"}]}}"#))
+        #expect(apart.degraded == "tables of ticks: x" && apart.holdsTableBack)
+        #expect(apart.unready == nil)
     }
 }

@@ -43,11 +43,18 @@ package struct WatchSight: Sendable {
         package var silence: String?
         /// Why it answers and is not ready. `nil` if it is.
         package var unready: String?
+        /// What it lacks though it is ready. `nil` if nothing.
+        package var degraded: String?
+        /// Whether that is a table whose group waits apart.
+        package var holdsTableBack = false
 
-        package init(name: String, silence: String? = nil, unready: String? = nil) {
+        package init(
+            name: String, silence: String? = nil, unready: String? = nil, degraded: String? = nil
+        ) {
             self.name = name
             self.silence = silence
             self.unready = unready
+            self.degraded = degraded
         }
     }
 

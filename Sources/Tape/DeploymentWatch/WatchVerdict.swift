@@ -167,8 +167,13 @@ package struct WatchVerdict: Sendable {
         if let silence = process.silence {
             return Line(.warning, "\(process.name) DOES NOT ANSWER: \(line(silence))", "Services")
         }
-        return process.unready.map {
-            Line(.warning, "\(process.name) IS NOT READY: \(line($0))", "Services")
+        if let unready = process.unready {
+            return Line(.warning, "\(process.name) IS NOT READY: \(line(unready))", "Services")
+        }
+        return process.degraded.map {
+            Line(
+                .warning, "\(process.name) IS DEGRADED: \(line($0))",
+                process.holdsTableBack ? "TableBlocked" : "Services")
         }
     }
 

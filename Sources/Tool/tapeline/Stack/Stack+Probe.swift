@@ -7,12 +7,12 @@ import Synchronization
 extension Stack {
     private static let timeout: Duration = .seconds(1)
 
-    /// Each asking thread stores its answer here. `nil` means that the process works.
+    /// Each asking thread stores its answer here.
     private final class Answers: Sendable {
-        let problems = Mutex<[String: String?]>([:])
+        let all = Mutex<[String: UnitPlan.Answer]>([:])
 
-        func note(_ problem: String?, of name: String) {
-            problems.withLock { $0[name] = .some(problem) }
+        func note(_ answer: UnitPlan.Answer, of name: String) {
+            all.withLock { $0[name] = answer }
         }
     }
 
@@ -27,11 +27,11 @@ extension Stack {
             do throws(ServiceError) {
                 threads.append(
                     try ServiceThread(name: "ask-\(name)") {
-                        let problem =
+                        let answer =
                             port.map {
-                                UnitPlan.problem(at: $0, path: "/readyz", timeout: Self.timeout)
-                            } ?? server?.problem
-                        answers.note(problem, of: name)
+                                UnitPlan.answer(at: $0, path: "/readyz", timeout: Self.timeout)
+                            } ?? UnitPlan.Answer(problem: server?.problem)
+                        answers.note(answer, of: name)
                     })
             } catch {
                 throw .runtime(error)
@@ -40,7 +40,7 @@ extension Stack {
         let providers = providers(state)
         for thread in threads { thread.join() }
         return StatusTable(
-            state: state, readiness: answers.problems.withLock { $0 }, providers: providers)
+            state: state, answers: answers.all.withLock { $0 }, providers: providers)
     }
 
     /// Returns how to ask each running server, by name.

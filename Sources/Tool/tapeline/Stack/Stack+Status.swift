@@ -54,11 +54,10 @@ extension Stack {
     }
 }
 
-/// A stack's state as a table or as JSON. `readiness` holds, for each service that was asked, what
-/// keeps it from being ready.
+/// A stack's state as a table or as JSON. `answers` holds what each service that was asked says.
 struct StatusTable {
     let state: StackState
-    let readiness: [String: String?]
+    let answers: [String: UnitPlan.Answer]
     var providers: [ProviderView] = []
 
     private struct Row {
@@ -72,8 +71,13 @@ struct StatusTable {
 
     /// One line that reports whether everything works, and if not, what does not.
     var verdict: String {
-        works ? "everything works" : "not everything works: \(problems.joined(separator: "; "))"
+        guard works else { return "not everything works: \(problems.joined(separator: "; "))" }
+        let degraded = rows.filter { $0.state == Self.degraded }.map(\.unit.name)
+        guard !degraded.isEmpty else { return "everything works" }
+        return "everything works, but not all of \(degraded.joined(separator: ", "))"
     }
+
+    private static let degraded = "degraded"
 
     private var problems: [String] {
         var problems: [String] = []
@@ -100,14 +104,18 @@ struct StatusTable {
                     unit: unit, state: word ? unit.state : "dead", detail: unit.detail, works: false
                 )
             }
-            if case .some(.some(let problem)) = readiness[unit.name] {
+            let answer = answers[unit.name]
+            if let problem = answer?.problem {
                 let isSilent = problem == UnitPlan.noAnswer
                 return Row(
                     unit: unit, state: isSilent ? "silent" : "not ready",
                     detail: isSilent ? "it does not answer" : problem, works: false)
             }
-            return Row(
-                unit: unit, state: unit.state, detail: unit.address, works: unit.state == "works")
+            let works = unit.state == "works"
+            if works, let lacks = answer?.degraded {
+                return Row(unit: unit, state: Self.degraded, detail: lacks, works: true)
+            }
+            return Row(unit: unit, state: unit.state, detail: unit.address, works: works)
         }
     }
 

@@ -65,18 +65,37 @@ extension UnitPlan {
 
     /// Asks a service for its readiness. Returns `nil` if it is ready.
     static func problem(at port: UInt16, path: String, timeout: Duration) -> String? {
+        answer(at: port, path: path, timeout: timeout).problem
+    }
+
+    /// What a process says of itself.
+    struct Answer: Equatable, Sendable {
+        /// Why it does not work. `nil` if it does.
+        var problem: String?
+        /// What it lacks though it works. `nil` if nothing.
+        var degraded: String?
+    }
+
+    static func answer(at port: UInt16, path: String, timeout: Duration) -> Answer {
         do {
             let answer = try HTTPProbe.get(
                 host: StackPlan.loopback, port: port, path: path, timeout: timeout)
-            if answer.status == 200 { return nil }
-            // The first line of our services only says that they are not ready.
+            // The first line of our services only says whether they are ready.
             let lines = String(decoding: answer.body, as: UTF8.self).split(separator: "\n")
+            if answer.status == 200 {
+                let lacks = lines.filter { $0.hasPrefix(degraded) }.map {
+                    String($0.dropFirst(degraded.count))
+                }
+                return Answer(degraded: lacks.isEmpty ? nil : reasons(lacks))
+            }
             let reasons = reasons(lines.filter { $0 != notReady }.map(String.init))
-            return "\(notReady): \(reasons.prefix(reasonBytesMax))"
+            return Answer(problem: "\(notReady): \(reasons.prefix(reasonBytesMax))")
         } catch {
-            return noAnswer
+            return Answer(problem: noAnswer)
         }
     }
+
+    private static let degraded = "degraded: "
 
     /// Returns the first reasons in one line. What is said of many partitions comes once.
     static func reasons(_ lines: [String]) -> String {

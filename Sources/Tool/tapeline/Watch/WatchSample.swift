@@ -94,8 +94,12 @@ extension WatchSight.Process {
             silence = UnitPlan.noAnswer
             return
         }
-        guard status["ready"]?.bool != true else { return }
-        unready = status["reasons"]?.array?.first?.string ?? "it does not say why"
+        guard status["ready"]?.bool == true else {
+            unready = status["reasons"]?.array?.first?.string ?? "it does not say why"
+            return
+        }
+        holdsTableBack = status.at("writer", "groups_apart")?.array?.isEmpty == false
+        degraded = status["degraded"]?.array?.first?.string
     }
 }
 

@@ -170,8 +170,12 @@ extension WatchView {
         var lines = [Self.serviceColumns.line("SERVICE", "STATE", "WHAT IT SAYS")]
         if processes.isEmpty { lines.append("  known on a local stack only") }
         for process in processes {
-            let words = isOld ? Self.notNow.words : process.silence ?? process.unready
-            let state = isOld ? "? not known" : words == nil ? "● ready" : "✕ not ready"
+            let trouble = process.silence ?? process.unready
+            let words = isOld ? Self.notNow.words : trouble ?? process.degraded
+            let state =
+                isOld
+                ? "? not known"
+                : trouble != nil ? "✕ not ready" : words == nil ? "● ready" : "! degraded"
             lines.append(
                 Self.serviceColumns.line(
                     MembersTable.cut(process.name), state,

@@ -205,10 +205,12 @@ extension Overview.Line {
 
 extension WatchSight.Process {
     fileprivate init(_ service: Sighting.Service) {
-        let why = service.reasons.first ?? "it does not say why"
+        let why = service.reasons.first
         self.init(
             name: service.shownName, silence: service.problem,
-            unready: service.isReady ? nil : why)
+            unready: service.isReady ? nil : why ?? "it does not say why",
+            degraded: service.isReady ? why : nil)
+        holdsTableBack = service.writer?.apart.isEmpty == false
     }
 }
 

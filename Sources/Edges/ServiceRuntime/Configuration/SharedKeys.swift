@@ -21,6 +21,9 @@ extension ConfigurationKey {
         ConfigurationKey(
             "NATS_PASSWORD", .text, secret: true, group: "NATS", "Password of that user."),
         ConfigurationKey(
+            "NATS_CREDS_FILE", .text, group: "NATS",
+            "Path of a credentials file of NATS (JWT and seed), instead of user and password."),
+        ConfigurationKey(
             "NATS_TLS_CA", .text, group: "NATS",
             "Path of the certificates (PEM) that a server of NATS is checked against."),
         ConfigurationKey(

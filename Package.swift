@@ -447,7 +447,7 @@ let package = Package(
         // What the two above bring with them. It works before `main`, and ServiceRuntime calls it.
         .target(
             name: "COpenSSL", path: "Sources/C/COpenSSL", publicHeadersPath: ".",
-            linkerSettings: [.linkedLibrary("crypto")]),
+            linkerSettings: [.linkedLibrary("crypto"), .linkedLibrary("ssl")]),
         clibrary("CHiredis", apt: "libhiredis-dev"),
         clibrary("CMicroHTTP", apt: "libmicrohttpd-dev"),
         clibrary("CYAML", apt: "libyaml-dev"), clibrary("CZlib", apt: "zlib1g-dev"),

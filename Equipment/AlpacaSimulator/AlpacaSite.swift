@@ -24,6 +24,8 @@ package struct AlpacaSite: WebSite {
     private var recordsToLose = 0
     /// The key is refused.
     private var isExpired = false
+    /// What key and secret have after those of the settings.
+    private var keyEnd = ""
     /// The newest error that all clients of that moment are to get, and its number.
     private var orderedError: (error: AlpacaError, number: Int)?
 
@@ -53,7 +55,7 @@ package struct AlpacaSite: WebSite {
         marketLog = VenueLog(isWanted: settings.web.keepsMarketLog)
     }
 
-    package static var ownCommands: String { "lose N | expire | renew | release | error CODE" }
+    package static var ownCommands: String { "lose N | expire | renew [N] | release | error CODE" }
     package var settings: WebSettings { alpaca.web }
     package func newSession() -> AlpacaSession { AlpacaSession() }
     package func streams(of session: AlpacaSession) -> Int { session.streams }
@@ -77,7 +79,7 @@ package struct AlpacaSite: WebSite {
     }
 
     private func isRight(_ key: String, _ secret: String) -> Bool {
-        !isExpired && key == alpaca.key && secret == alpaca.secret
+        !isExpired && key == alpaca.key + keyEnd && secret == alpaca.secret + keyEnd
     }
 
     // MARK: WebSockets
@@ -169,20 +171,23 @@ package struct AlpacaSite: WebSite {
     private enum Order: String {
         case lose, expire, renew, release, error
 
-        var hasNumber: Bool { self == .lose || self == .error }
+        func takes(_ numbers: Int) -> Bool {
+            self == .renew ? numbers < 2 : numbers == (self == .lose || self == .error ? 1 : 0)
+        }
     }
 
     package mutating func control(
         _ name: String, _ numbers: [Int], now: Timestamp
     ) -> String? {
-        guard let order = Order(rawValue: name), numbers.count == (order.hasNumber ? 1 : 0)
-        else { return nil }
+        guard let order = Order(rawValue: name), order.takes(numbers.count) else { return nil }
         switch order {
         case .lose:
             guard (1...AlpacaLimits.lostRecordsMax).contains(numbers[0]) else { return nil }
             recordsToLose += numbers[0]
         case .expire: isExpired = true
-        case .renew: isExpired = false
+        case .renew:
+            isExpired = false
+            keyEnd = numbers.first.map { "-\($0)" } ?? keyEnd
         case .release: sessions.release()
         case .error:
             guard let error = AlpacaError(rawValue: numbers[0]) else { return nil }

@@ -105,6 +105,18 @@ struct SessionTests {
         #expect(bench.ask(Self.auth, of: other) == Self.authenticated)
     }
 
+    @Test("a new key counts from then on, and that of before is refused")
+    func newKey() throws {
+        var bench = Bench()
+        #expect(bench.venue.control("renew 7", now: bench.now) == "ok")
+        #expect(bench.venue.control("renew 7 8", now: bench.now) != "ok")
+        let number = try bench.webSocket("/v2/sip")
+        #expect(bench.ask(Self.auth, of: number).contains("402"))
+        let new = Self.auth.replacing("test-key", with: "test-key-7")
+            .replacing("test-secret", with: "test-secret-7")
+        #expect(bench.ask(new, of: number) == Self.authenticated)
+    }
+
     @Test("one session per endpoint; one that ended uncleanly counts until its time is over")
     func hold() throws {
         var bench = Bench(settings: { $0.holdSeconds = 30 })

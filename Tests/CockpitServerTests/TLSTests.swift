@@ -85,7 +85,7 @@ import Testing
         }
         #expect(try isTrusted(by: "authority"))
         _ = try put("next", "pages")
-        #expect(eventually { log.text.contains("cockpit.certificate.kept") })
+        #expect(eventually { log.text.contains("service.certificate.kept") })
         #expect(try isTrusted(by: "authority"))
         #expect(try days() < 2.1)
         _ = try put("next", "next")

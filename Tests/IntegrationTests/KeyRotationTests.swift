@@ -133,6 +133,74 @@ extension IntegrationTests {
                 }
             }
             #expect(isClean, "\(said)")
+            guard StormSize.isLong else { return }
+            // By the times at which the gateway had the ticks.
+            let received = try stack.number(
+                """
+                SELECT (count(*) / extract(epoch FROM max(receive_time) - min(receive_time)))::int
+                FROM (SELECT receive_time FROM trades
+                    UNION ALL SELECT receive_time FROM quotes) AS ticks
+                """)
+            #expect(received >= rate * 9 / 10, "\(received) ticks a second of \(rate)")
+        }
+
+        @Test(
+            "under TLS servers get certificates of another authority, and no row is lost",
+            .enabled(if: Certificates.obstacle == nil, "\(Certificates.obstacle ?? "")"),
+            StormSize.night)
+        func certificates() throws {
+            let certificates = try Certificates()
+            try certificates.make(Pipeline.serverCertificate, name: "localhost")
+            try certificates.make("next", name: "localhost", by: "otherAuthority")
+            let trusted = certificates.certificate("authority")
+            let other = try text(certificates.certificate("otherAuthority"))
+            // Those that connect trust both authorities before a server has the other one's.
+            try put(text(trusted) + other, into: trusted)
+            let pipeline = try Pipeline(
+                Pipeline.Load(ticks: 0, rate: 2_000), certificates: certificates)
+            try pipeline.startAll()
+            try pipeline.expectFlow()
+            let before = pipeline.running.mapValues(\.id)
+            try pipeline.nats.rewriteConfiguration("/\(Pipeline.serverCertificate).", "/next.")
+            pipeline.nats.reload()
+            try renew(pipeline.postgres, certificates)
+            // The links that are open go on.
+            try pipeline.expectFlow()
+            try put(other, into: trusted)
+            // Each server ends them. Only its new certificate is trusted now.
+            try pipeline.nats.restart()
+            try pipeline.postgres.psql(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    + "WHERE usename = '\(pipeline.database)'")
+            try pipeline.expectFlow()
+            for role in Pipeline.Role.further where role.product != Pipeline.Role.gateway.product {
+                let further = try pipeline.makeProcess(role)
+                #expect(try further.becomesReady(), "\(further.output.suffix(1_500))")
+                #expect(further.stop() == 0)
+            }
+            #expect(pipeline.running.mapValues(\.id) == before)
+            try pipeline.endSource()
+            try pipeline.expectDrained()
+            try pipeline.expectCleanAudit()
+            pipeline.stopAll()
+        }
+
+        private func text(_ path: String) throws -> String {
+            try String(contentsOfFile: path, encoding: .utf8)
+        }
+
+        /// Changes a file in place, so that its owner and its rights stay.
+        private func put(_ text: String, into path: String) throws {
+            try text.write(toFile: path, atomically: false, encoding: .utf8)
+        }
+
+        /// Puts the other certificate in the place of the one that the server has, and lets it read
+        /// that.
+        private func renew(_ server: PostgresServer, _ certificates: Certificates) throws {
+            let folder = try server.psql("SHOW data_directory")
+            try put(text(certificates.certificate("next")), into: "\(folder)/server.crt")
+            try put(text(certificates.key("next")), into: "\(folder)/server.key")
+            try server.psql("SELECT pg_reload_conf()")
         }
     }
 }

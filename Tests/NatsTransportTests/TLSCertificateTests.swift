@@ -218,12 +218,12 @@ struct TLSCertificateTests {
         try certificates.make("other", name: "writer")
         func problem(
             _ authorities: String, _ certificate: String? = nil, _ key: String? = nil
-        ) -> NatsConfiguration.TLSProblem? {
+        ) -> NatsConfiguration.FileProblem? {
             var configuration = NatsConfiguration(urls: ["tls://nowhere.test"], clientName: "test")
             configuration.tls = NatsConfiguration.TLS(
                 caFile: authorities, serverName: nil, certFile: certificate, keyFile: key)
-            do throws(NatsConfiguration.TLSProblem) {
-                try configuration.checkTLSFiles()
+            do throws(NatsConfiguration.FileProblem) {
+                try configuration.checkFiles()
                 return nil
             } catch {
                 return error

@@ -51,6 +51,40 @@ struct AlpacaTests {
         }
     }
 
+    @Test("the next connection has the key that the files have then, and its gap is filled")
+    func newKey() throws {
+        let stage = try stage(.trades, hold: 0)
+        let folder = try TemporaryFolder("keys")
+        func put(_ end: String) throws {
+            try folder.write("test-key\(end)\n", to: "key")
+            try folder.write("test-secret\(end)\n", to: "secret")
+        }
+        try put("")
+        let gateway = try stage.gateway([
+            "ALPACA_API_KEY": "", "ALPACA_API_KEY_FILE": folder.file("key"),
+            "ALPACA_API_SECRET": "", "ALPACA_API_SECRET_FILE": folder.file("secret"),
+            "ALPACA_REST_URL": "http://127.0.0.1:\(stage.simulator.port)",
+        ])
+        let running = try gateway.start()
+        try stage.expectMoreTrades("start")
+        func metric(_ name: String) -> Double? {
+            gateway.service.metric("mds_alpaca_\(name){source=\"stocks\"}")
+        }
+        #expect(eventually { metric("connections_total") == 1 })
+        try put("-7")
+        #expect(try stage.simulator.command("renew 7") == "ok")
+        // The connection that has the old key goes on.
+        try stage.expectMoreTrades("a new key")
+        #expect(metric("connections_total") == 1)
+        try stage.order(["close"])
+        #expect(eventually { metric("filled_trades_total") ?? 0 > 0 })
+        #expect(eventually { metric("waiting_gaps") == 0 && metric("open_gaps") == 0 })
+        #expect(metric("connections_total") == 2 && metric("unfilled_gaps_total") == 0)
+        #expect(try running.stop() == .success)
+        let log = gateway.service.log.text
+        #expect(!log.contains("auth failed") && !log.contains("test-secret"), "\(log)")
+    }
+
     @Test("bars and news come beside trades; a key that expires refuses, and says so")
     func others() throws {
         let stage = try stage([.trades, .news, .bars])

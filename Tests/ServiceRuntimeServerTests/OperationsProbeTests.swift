@@ -35,6 +35,23 @@ import Testing
         }
     }
 
+    @Test(
+        "A port with a certificate is asked by TLS",
+        .enabled(if: Certificates.obstacle == nil, "\(Certificates.obstacle ?? "")"))
+    func certificate() throws {
+        let certificates = try Certificates()
+        try certificates.make("ops", name: "localhost")
+        let environment = [
+            "OPS_TLS_CERTIFICATE": certificates.certificate("ops"),
+            "OPS_TLS_KEY": certificates.key("ops"),
+        ]
+        guard case .ask(let probe) = decide("--probe-alive", environment) else {
+            Issue.record("not asked")
+            return
+        }
+        #expect(probe.trust == .own)
+    }
+
     @Test("Who has no fixed port cannot be asked")
     func noPort() {
         guard case .refuse(let text) = decide("--probe-alive", ["OPS_PORT": "0"]) else {

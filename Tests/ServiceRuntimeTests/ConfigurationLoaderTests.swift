@@ -178,7 +178,7 @@ import Testing
 
     @Test(
         "a setting for TLS where there is none is refused with the reason",
-        arguments: ["VALKEY_TLS_CA", "OPS_TLS_CERTIFICATE", "IBKR_TLS_CA"])
+        arguments: ["VALKEY_TLS_CA", "IBKR_TLS_CA"])
     func withoutTLS(name: String) {
         let problems = Fixture(environment: [name: "/x"]).problems()
         #expect(problems.count == 1 && problems[0].hasPrefix("\(name) (environment): "))

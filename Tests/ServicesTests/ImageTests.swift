@@ -14,7 +14,7 @@ struct ImageTests {
         "deploy/compose/tws.yml", "deploy/compose/clickhouse.yml",
         "deploy/compose/questdb.yml", "deploy/compose/tls-clickhouse.yml",
         "deploy/compose/tls-questdb.yml", "deploy/compose/nats-cluster-clickhouse.yml",
-        "deploy/compose/nats-cluster-questdb.yml",
+        "deploy/compose/nats-cluster-questdb.yml", "deploy/compose/nats-cluster-tls.yml",
     ]
     static let dockerfiles =
         Service.all.map { "services/\($0.description.name)/Dockerfile" }

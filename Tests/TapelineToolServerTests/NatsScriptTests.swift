@@ -1,6 +1,8 @@
 import Foundation
 import Membership
 import NatsTransport
+import Primitives
+import ServiceRuntime
 import TestSupport
 import Testing
 
@@ -26,7 +28,9 @@ struct NatsScriptTests {
             toPath: folder.file("conf/tapeline.conf"))
     }
 
-    private func start(_ more: [String: String] = [:]) throws -> ServerProcess {
+    private func start(
+        _ more: [String: String] = [:], log: String = "log"
+    ) throws -> ServerProcess {
         try ServerProcess(
             "/bin/sh", ["\(ServerPrograms.checkout)/deploy/compose/nats.sh"],
             environment: [
@@ -36,7 +40,77 @@ struct NatsScriptTests {
                 "NATS_RELOAD_EVERY": "0.05", "NATS_SERVER_NAME": "script", "NATS_HOST": "127.0.0.1",
                 "NATS_PORT": "\(port)", "NATS_MONITOR_PORT": "\(freePort())",
                 "NATS_STORE_DIR": "\"\(folder.file("store"))\"", "NATS_STORE_BYTES_MAX": "1GB",
-            ].merging(more) { $1 }, logPath: folder.file("log"))
+            ].merging(more) { $1 }, logPath: folder.file(log))
+    }
+
+    /// Starts a server of a cluster, whose servers have one port on addresses of this machine. Its
+    /// certificate is in files of its name.
+    private func startMember(
+        _ host: String, _ certificates: Certificates, routes: UInt16, monitor: UInt16
+    ) throws -> ServerProcess {
+        try start(
+            [
+                "NATS_CONFIGURATION": folder.file("\(host).conf"), "NATS_SERVER_NAME": host,
+                "NATS_HOST": host, "NATS_MONITOR_PORT": "\(monitor)",
+                "NATS_STORE_DIR": "\"\(folder.file("store-\(host)"))\"",
+                "NATS_CLUSTER_HOST": host, "NATS_CLUSTER_PORT": "\(routes)",
+                "NATS_CLUSTER_SERVERS": "127.0.0.1 127.0.0.2 127.0.0.3",
+                "NATS_SERVER_CERTIFICATE": folder.file("\(host).crt"),
+                "NATS_SERVER_KEY": folder.file("\(host).key"),
+                "NATS_CLUSTER_CA": certificates.certificate("authority"),
+            ], log: "log-\(host)")
+    }
+
+    private func put(_ certificates: Certificates, _ name: String, for host: String) throws {
+        for (path, end) in [
+            (certificates.certificate(name), "crt"), (certificates.key(name), "key"),
+        ] {
+            try String(contentsOfFile: path, encoding: .utf8)
+                .write(toFile: folder.file("\(host).\(end)"), atomically: false, encoding: .utf8)
+        }
+    }
+
+    /// Returns how many connections a server has with others of its cluster.
+    private func routes(_ host: String, monitor: UInt16) -> Int {
+        do {
+            let answer = try HTTPProbe.get(
+                host: host, port: monitor, path: "/routez", timeout: patience)
+            return try JSONValue.parse(answer.body)["num_routes"]?.int ?? 0
+        } catch {
+            return 0
+        }
+    }
+
+    @Test(
+        "servers of a cluster trust one another by their authority alone",
+        .enabled(if: Certificates.obstacle == nil))
+    func clusterTLS() throws {
+        let certificates = try Certificates()
+        try certificates.make("first", name: "127.0.0.1")
+        try certificates.make("foreign", name: "127.0.0.2", by: "otherAuthority")
+        try certificates.make("second", name: "127.0.0.2")
+        for name in ["cluster.conf", "cluster-tls.conf", "tls.conf"] {
+            try FileManager.default.copyItem(
+                atPath: "\(ServerPrograms.checkout)/deploy/nats/\(name)",
+                toPath: folder.file("conf/\(name)"))
+        }
+        try folder.write("pcluster", to: "secrets/nats-cluster")
+        let (routePort, monitor) = (freePort(), freePort())
+        try put(certificates, "first", for: "127.0.0.1")
+        try put(certificates, "foreign", for: "127.0.0.2")
+        let first = try startMember(
+            "127.0.0.1", certificates, routes: routePort, monitor: monitor)
+        let second = try startMember(
+            "127.0.0.2", certificates, routes: routePort, monitor: monitor)
+        let refusal = "TLS route handshake error"
+        #expect(
+            eventually { first.log.contains(refusal) || second.log.contains(refusal) },
+            "\(first.log)\(second.log)")
+        #expect(routes("127.0.0.1", monitor: monitor) == 0)
+        try put(certificates, "second", for: "127.0.0.2")
+        #expect(
+            eventually { routes("127.0.0.1", monitor: monitor) > 0 }, "\(first.log)\(second.log)")
+        #expect(first.isRunning && second.isRunning)
     }
 
     /// Returns whether the server takes a password.

@@ -62,31 +62,45 @@ fi
 # The first of the file. A certificate of another authority is due.
 openssl x509 -in tls-authority -out "$work/present"
 
-# certificate NAME HOST: makes a certificate for the server that the cluster calls HOST.
+# Returns whether a certificate is for all these hosts.
+names() {
+    held=$(openssl x509 -in "$1" -noout -ext subjectAltName | tr -d ' \n'),
+    shift
+    for host; do
+        case $held in *"DNS:$host,"*) ;; *) return 1 ;; esac
+    done
+}
+
+# certificate NAME USE HOST...: makes a certificate for the server that the cluster calls HOST, and by
+# the others, too.
 certificate() {
-    if lasts "tls-$1-certificate" \
-        && openssl verify -CAfile "$work/present" "tls-$1-certificate" >/dev/null 2>&1; then
+    name=$1
+    use=$2
+    shift 2
+    if lasts "tls-$name-certificate" && names "tls-$name-certificate" "$@" \
+        && openssl verify -CAfile "$work/present" "tls-$name-certificate" >/dev/null 2>&1; then
         return
     fi
     if ! signs; then
-        echo "certificates.sh: tls-$1-certificate is due, and deploy/compose/authority/key is not there," \
+        echo "certificates.sh: tls-$name-certificate is due, and deploy/compose/authority/key is not there," \
             "or not the key of deploy/compose/secrets/tls-authority: put that key back for this run, or" \
             "remove the files tls-* there for a new authority" >&2
         exit 1
     fi
-    new_key "$work/$1-key"
-    quietly openssl req -new -key "$work/$1-key" -subj "/CN=$2" \
-        -addext "subjectAltName=DNS:$2,DNS:localhost,IP:127.0.0.1" \
-        -addext extendedKeyUsage=serverAuth -out "$work/request"
+    new_key "$work/$name-key"
+    quietly openssl req -new -key "$work/$name-key" -subj "/CN=$1" \
+        -addext "subjectAltName=$(printf 'DNS:%s,' "$@")DNS:localhost,IP:127.0.0.1" \
+        -addext "extendedKeyUsage=$use" -out "$work/request"
     quietly openssl x509 -req -in "$work/request" -days "$days" -copy_extensions copy \
         -CA "$work/present" -CAkey "$authority" -set_serial "0x$(openssl rand -hex 16)" \
-        -out "$work/$1-certificate"
-    put "$work/$1-key" "tls-$1-key"
-    put "$work/$1-certificate" "tls-$1-certificate"
-    echo "made deploy/compose/secrets/tls-$1-certificate, for the name $2"
+        -out "$work/$name-certificate"
+    put "$work/$name-key" "tls-$name-key"
+    put "$work/$name-certificate" "tls-$name-certificate"
+    echo "made deploy/compose/secrets/tls-$name-certificate, for the name $1"
 }
-certificate nats nats
-certificate database timescaledb
+# The servers of a cluster are clients of one another: nats-cluster-tls.yml.
+certificate nats serverAuth,clientAuth nats nats-1 nats-2 nats-route-0 nats-route-1 nats-route-2
+certificate database serverAuth timescaledb
 
 for file in tls-authority tls-nats-certificate tls-nats-key tls-database-certificate tls-database-key
 do

@@ -147,7 +147,9 @@ configure() {
             printf 'NATS_ROUTE_%s: "nats://tapeline:%s@%s:%s"\n' "$number" "$password" "$server" "$NATS_CLUSTER_PORT"
             number=$((number + 1))
         done
-        cat "$shipped/cluster.conf" || return 1
+        # The lines of the second file, which exists only with deploy/compose/nats-cluster-tls.yml, end the block.
+        awk -v tls="$shipped/cluster-tls.conf" '/^}/ { while ((getline line < tls) > 0) print line } 1' \
+            "$shipped/cluster.conf" || return 1
     fi
     text=$(rights) && printf '%s\n' "$text" | followers || return 1
     # The monitor shows clients, consumers and inboxes, so it can be limited to one of several
@@ -155,7 +157,7 @@ configure() {
     [ -z "${NATS_MONITOR_HOST:-}" ] || printf 'http: "%s:%s"\n' "$NATS_MONITOR_HOST" "$NATS_MONITOR_PORT"
     # Exists only with deploy/compose/tls.yml. The line in front of it differs with the files.
     [ ! -e "$shipped/tls.conf" ] || {
-        printf '# %s\n' "$(cat "$NATS_SERVER_CERTIFICATE" "$NATS_SERVER_KEY" | cksum)"
+        printf '# %s\n' "$(cat "$NATS_SERVER_CERTIFICATE" "$NATS_SERVER_KEY" ${NATS_CLUSTER_CA:+"$NATS_CLUSTER_CA"} | cksum)"
         cat "$shipped/tls.conf"
     }
 }

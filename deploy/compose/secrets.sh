@@ -6,10 +6,10 @@
 # Existing files are kept, so it is safe to run it again.
 #
 # --rotate NAME makes another password while the cluster runs, at the server and in the file. The
-# services read their file again when a server refuses the old one, so none is restarted but those of
-# ClickHouse and QuestDB. A file is changed in place, because a container sees the file that was there
-# when it started. Run it again after it was cut short: the new password is in secrets/person/ until
-# all have it.
+# services read their file again when a server refuses the old one, so none is restarted but the
+# servers of ClickHouse and QuestDB. A file is changed in place, because a container sees the file that
+# was there when it started. Run it again after it was cut short: the new password is in secrets/person/
+# until all have it.
 #
 # A container reads the files with the owner and the rights that they have here. Their folder is
 # closed to all other users of this machine. If root runs this script, the files belong to the group
@@ -106,14 +106,14 @@ if [ "${1:-}" = --rotate ]; then
         valkey | valkey-reader)
             cmp -s "$next" "$file" || file
             for server in $(servers valkey); do await lets_in "$server"; done ;;
-        # Read at the start alone.
+        # The server reads it at the start alone.
         clickhouse | questdb)
             file
             # COMPOSE_FILE or .env may name the store's file already.
             $compose config --services </dev/null | grep -qx "$name" \
                 || compose="$compose -f docker-compose.yml -f deploy/compose/$name.yml"
-            running=$(servers "($name|store-writer-$name)" | tr '\n' ' ')
-            [ -z "$running" ] || $compose restart $running ;;
+            running=$(servers "$name")
+            [ -z "$running" ] || $compose restart "$running" ;;
         grafana-admin)
             $compose exec -T grafana grafana cli admin reset-admin-password --password-from-stdin <"$next" >/dev/null
             file ;;

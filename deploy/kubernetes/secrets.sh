@@ -136,10 +136,7 @@ case $name in
                 | $kubectl exec --stdin "$server" -- psql --no-psqlrc --quiet --username postgres \
                     --set ON_ERROR_STOP=1 --file - postgres
         done ;;
-    clickhouse | questdb)
-        # Its writers read it at the start alone.
-        own "the user tapeline of the server"
-        echo "then run kubectl rollout restart deployment/store-writer-$name" ;;
+    clickhouse | questdb) own "the user tapeline of the server" ;;
 esac
 $kubectl annotate $secret "$mark-" >/dev/null
 echo "$name is new"

@@ -1,3 +1,4 @@
+package import Primitives
 package import StoreHTTP
 package import StoreSinks
 
@@ -7,7 +8,10 @@ package final class ClickHouseClient {
         /// As `http://host:8123`.
         package var url: String
         package var user: String
-        package var password: String?
+        /// Another one has no successor: set `renewable` after it.
+        package var password: String? { didSet { renewable = nil } }
+        /// Reads the password again when the server refuses it; `nil`: it is in no file.
+        package var renewable: RenewableSecret?
         package var database: String
 
         package init(url: String, user: String, password: String?, database: String) {
@@ -161,12 +165,12 @@ package final class ClickHouseClient {
         var question = StoreHTTPClient.Question(operation, timeout: timeout)
         question.query = query
         question.headers = [("X-ClickHouse-User", settings.user, false)]
-        if let password = settings.password, !password.isEmpty {
-            question.headers.append(("X-ClickHouse-Key", password, true))
-        }
         question.body = body
         question.wantedHeader = StoreServerError.codeHeader
-        let answer = try client.ask(question)
+        let answer = try client.ask(question, settings.password, settings.renewable) { password in
+            guard let password, !password.isEmpty else { return [] }
+            return [("X-ClickHouse-Key", password, true)]
+        }
         guard answer.status == 200, answer.header == nil else {
             throw StoreServerError(answer, operation, peer)
         }

@@ -46,5 +46,6 @@ extension ClickHouseClient.Settings {
             url: configuration.text("CLICKHOUSE_URL"), user: configuration.text("CLICKHOUSE_USER"),
             password: configuration.secret("CLICKHOUSE_PASSWORD")?.revealed,
             database: configuration.text("CLICKHOUSE_DATABASE"))
+        renewable = configuration.renewable("CLICKHOUSE_PASSWORD")
     }
 }

@@ -1,4 +1,4 @@
-internal import Primitives
+package import Primitives
 package import QuestDBWire
 package import StoreHTTP
 
@@ -9,7 +9,10 @@ package final class QuestDBClient {
         package var url: String
         /// Empty: the server asks for none.
         package var user: String
-        package var password: String?
+        /// Another one has no successor: set `renewable` after it.
+        package var password: String? { didSet { renewable = nil } }
+        /// Reads the password again when the server refuses it; `nil`: it is in no file.
+        package var renewable: RenewableSecret?
 
         package init(url: String, user: String, password: String?) {
             self.url = url
@@ -60,9 +63,8 @@ package final class QuestDBClient {
             "insert into \(table)", timeout: Self.insertTimeout)
         question.path = "/write"
         question.query = [("precision", "n")]
-        question.headers = headers
         question.body = lines
-        let answer = try client.ask(question)
+        let answer = try answer(question)
         if let verdict = QuestDBVerdict.ofWrite(status: answer.status, body: answer.body) {
             throw error(verdict, question.operation, answer.status)
         }
@@ -74,19 +76,22 @@ package final class QuestDBClient {
         var question = StoreHTTPClient.Question(operation, timeout: Self.questionTimeout)
         question.path = path
         question.query = query
-        question.headers =
-            headers + [("Statement-Timeout", String(Self.questionMillisecondsMax), false)]
-        let answer = try client.ask(question)
+        question.headers = [("Statement-Timeout", String(Self.questionMillisecondsMax), false)]
+        let answer = try answer(question)
         if let verdict = QuestDBVerdict.ofQuestion(status: answer.status, body: answer.body) {
             throw error(verdict, operation, answer.status)
         }
         return answer
     }
 
-    private var headers: [(name: String, value: String, isSecret: Bool)] {
-        guard !settings.user.isEmpty else { return [] }
-        let pair = "\(settings.user):\(settings.password ?? "")"
-        return [("Authorization", "Basic \(Base64.encode(Array(pair.utf8)))", true)]
+    private func answer(
+        _ question: StoreHTTPClient.Question
+    ) throws(StoreServerError) -> StoreHTTPClient.Answer {
+        try client.ask(question, settings.password, settings.renewable) { password in
+            guard !settings.user.isEmpty else { return [] }
+            let pair = "\(settings.user):\(password ?? "")"
+            return [("Authorization", "Basic \(Base64.encode(Array(pair.utf8)))", true)]
+        }
     }
 
     private func error(

@@ -30,5 +30,6 @@ extension QuestDBClient.Settings {
             url: configuration.text("QUESTDB_URL"),
             user: configuration.optionalText("QUESTDB_USER") ?? "",
             password: configuration.secret("QUESTDB_PASSWORD")?.revealed)
+        renewable = configuration.renewable("QUESTDB_PASSWORD")
     }
 }

@@ -1,4 +1,5 @@
 internal import HTTPClient
+package import Primitives
 internal import ServiceRuntime
 
 /// One thread's way to the server of a store. Every call blocks, up to a deadline of its own.
@@ -6,11 +7,12 @@ package final class StoreHTTPClient {
     /// What is asked of the server.
     package struct Question {
         package typealias Parameter = (name: String, value: String)
+        package typealias Header = (name: String, value: String, isSecret: Bool)
 
         package var path = "/"
         package var query: [Parameter] = []
         /// Headers, of which no description shows the secret ones.
-        package var headers: [(name: String, value: String, isSecret: Bool)] = []
+        package var headers: [Header] = []
         /// What a POST sends; `nil`: it is a GET.
         package var body: [UInt8]?
         /// The name of a header of the answer that is wanted.
@@ -100,6 +102,24 @@ package final class StoreHTTPClient {
         return Answer(
             status: Int(response.status), body: response.body,
             header: question.wantedHeader.flatMap { response.headers[$0] })
+    }
+
+    /// Asks with the headers of the present password. If the server refuses it and its file has
+    /// another one by now, the question is asked once more: a refused one has changed nothing.
+    package func ask(
+        _ question: Question, _ password: String?, _ renewable: RenewableSecret?,
+        headers: (_ password: String?) -> [Question.Header]
+    ) throws(StoreServerError) -> Answer {
+        let used = renewable?.value ?? password
+        var asked = question
+        asked.headers += headers(used)
+        let answer = try ask(asked)
+        guard [401, 403].contains(answer.status), let renewable, let used,
+            renewable.renew(refused: used)
+        else { return answer }
+        asked = question
+        asked.headers += headers(renewable.value)
+        return try ask(asked)
     }
 
     private func answer(

@@ -39,7 +39,7 @@ extension TapeClient {
                 return client
             } catch {
                 connected?.close()
-                guard mayPass(error, settings.nats.renewable) else { throw error }
+                guard mayPass(error, settings.nats) else { throw error }
                 readiness.set(ReadinessPart.nats, "\(error)")
                 context.telemetry.emit(.tapeNotThere(reason: "\(error)"))
             }
@@ -50,11 +50,11 @@ extension TapeClient {
 
     /// Returns whether another try may succeed. While a password is changed, its file may have the
     /// new one before the server has it, or after that: so the file is read again.
-    private static func mayPass(_ error: TapeError, _ password: RenewableSecret?) -> Bool {
-        guard case .nats(.authenticationFailed) = error, let password else {
+    private static func mayPass(_ error: TapeError, _ nats: NatsConfiguration) -> Bool {
+        guard case .nats(.authenticationFailed) = error, nats.mayRenew else {
             return error.isRetryable
         }
-        _ = password.renew(refused: password.value)
+        if let password = nats.renewable { _ = password.renew(refused: password.value) }
         return true
     }
 

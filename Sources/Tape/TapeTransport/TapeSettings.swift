@@ -26,6 +26,7 @@ package struct TapeSettings: Sendable {
         nats.user = configuration.optionalText("NATS_USER")
         nats.password = configuration.secret("NATS_PASSWORD")?.revealed
         nats.renewable = configuration.renewable("NATS_PASSWORD")
+        nats.credentials = try Self.credentials(configuration, nats)
         nats.keepAnswersPrivate()
         nats.replicas = Int(configuration.text("MDS_REPLICAS")) ?? 1
         nats.tls = try Self.tls(configuration, nats)
@@ -43,6 +44,20 @@ package struct TapeSettings: Sendable {
             monitors.append(monitor)
         }
         return monitors
+    }
+
+    private static func credentials(
+        _ configuration: Configuration, _ nats: NatsConfiguration
+    ) throws(SettingsError) -> String? {
+        guard let path = configuration.optionalText("NATS_CREDS_FILE"), !path.isEmpty else {
+            return nil
+        }
+        guard (nats.user ?? "").isEmpty, (nats.password ?? "").isEmpty else {
+            throw SettingsError(
+                "NATS_CREDS_FILE and NATS_USER, NATS_PASSWORD exclude each other: the file has the "
+                    + "user, so set it alone")
+        }
+        return path
     }
 
     private static func tls(
@@ -70,9 +85,9 @@ package struct TapeSettings: Sendable {
             keyFile: key)
     }
 
-    /// Reads the files that TLS needs, so that a mistake is reported before anything begins.
+    /// Reads the files that a link needs, so that a mistake is reported before anything begins.
     func checkFiles() throws(SettingsError) {
-        do throws(NatsConfiguration.TLSProblem) { try nats.checkTLSFiles() } catch {
+        do throws(NatsConfiguration.FileProblem) { try nats.checkFiles() } catch {
             switch error {
             case .authorities(let reason):
                 let file = nats.tls?.caFile ?? ""
@@ -84,6 +99,7 @@ package struct TapeSettings: Sendable {
                     "NATS_TLS_CERTIFICATE, NATS_TLS_KEY: \(nats.tls?.certFile ?? ""), "
                         + "\(nats.tls?.keyFile ?? ""): \(reason): they have to be a certificate "
                         + "and its key in PEM")
+            case .credentials(let reason): throw SettingsError("NATS_CREDS_FILE: \(reason)")
             }
         }
     }

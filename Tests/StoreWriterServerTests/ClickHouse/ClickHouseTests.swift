@@ -83,6 +83,11 @@ struct ClickHouseTests {
         #expect(fault(settings, "SELECT 1")?.fault == .away)
     }
 
+    @Test("a password that is refused is read again from its file, and no row is lost")
+    func newPassword() throws {
+        try ClickHouseBench("wchnewkey").storeWithNewPasswords("CLICKHOUSE_PASSWORD")
+    }
+
     @Test("each tick is one row, whatever the server does, and with another writer")
     func exactOnce() throws {
         let bench = try ClickHouseBench("wchonce")

@@ -105,6 +105,36 @@ extension FrontBench {
         #expect(try isComplete(75), "\(seen)")
     }
 
+    /// Lets a writer store ticks while its server gets another password: one that the file has
+    /// before, and one that it has only after a refusal.
+    func storeWithNewPasswords(_ key: String, _ others: [String: String] = [:]) throws {
+        let passwords = ["pw-a4711", "pw-b4711", "pw-c4711"]
+        let folder = try TemporaryFolder("password")
+        var sources = try sources()
+        try migrate()
+        let file = try folder.write(passwords[0] + "\n", to: "password")
+        try plan("password \(passwords[0])")
+        let writer = try start(others.merging(["\(key)_FILE": file]) { $1 })
+        try publish(&sources)
+        #expect(try isComplete(25), "\(seen)")
+        #expect(try plan("refused") == "0")
+        try folder.write(passwords[1] + "\n", to: "password")
+        try plan("password \(passwords[1])")
+        try publish(&sources)
+        #expect(try isComplete(50), "\(seen)")
+        // One of each thread that had the old one, at most.
+        let refused = try plan("refused")
+        #expect(["1", "2"].contains(refused), "\(refused)")
+        try plan("password \(passwords[2])")
+        try publish(&sources)
+        #expect(try eventually(within: 60) { try plan("refused") != refused }, "\(seen)")
+        try folder.write(passwords[2] + "\n", to: "password")
+        #expect(try isComplete(75), "\(seen)")
+        #expect(try writer.stop() == .success)
+        let log = writer.service.log.text
+        #expect(!passwords.contains { log.contains($0) }, "\(log)")
+    }
+
     /// Lets a writer store all ticks but the one of each partition that the server refuses. Returns
     /// the first dead letter.
     func letterOfRefusedRows() throws -> DeadLetter {

@@ -70,6 +70,12 @@ struct QuestDBTests {
         }
     }
 
+    @Test("a password that is refused is read again from its file, and no row is lost")
+    func newPassword() throws {
+        try QuestDBBench("wqdbnewkey").storeWithNewPasswords(
+            "QUESTDB_PASSWORD", ["QUESTDB_USER": "ada"])
+    }
+
     @Test("each record is one row, through lost answers, a server that is away, and a full disk")
     func stores() throws {
         let bench = try QuestDBBench("wqdbstores")

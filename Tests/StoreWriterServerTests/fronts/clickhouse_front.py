@@ -14,7 +14,8 @@ faults for the next N inserts:
     late N     they wait until their client has gone, and are done after `release`
     slow N     they wait for `release`, are done, and answered
 
-`held` answers how many have waited so far, `done` how many late ones were done.
+`held` answers how many have waited so far, `done` how many late ones were done. `password WORD`:
+inserts with another one are refused, and `refused` answers how many.
 """
 
 import pathlib
@@ -72,7 +73,8 @@ class Handler(front.Handler):
     def do_POST(self):
         query = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(self.path).query))
         body = self.rfile.read(int(self.headers["content-length"]))
-        if self.headers.get("x-clickhouse-key", "") == "wrong":
+        key = self.headers.get("x-clickhouse-key", "")
+        if key == "wrong" or "query" in query and not self.faults.takes(key):
             return self.refuse(403, b"Code: 516. Authentication failed")
         database = query.get("database", "default")
         fault = self.faults.next() if "query" in query else ""

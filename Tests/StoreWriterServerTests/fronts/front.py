@@ -14,6 +14,15 @@ class Faults:
         self.held = 0
         self.done = 0
         self.released = threading.Event()
+        # What rows have to come with. Empty: all passwords are taken.
+        self.password = ""
+        self.refused = 0
+
+    def takes(self, password):
+        with self.lock:
+            is_right = self.password in ("", password)
+            self.refused += not is_right
+        return is_right
 
     def command(self, line):
         """Answers a line to the control port."""
@@ -24,6 +33,10 @@ class Faults:
                     return str(self.held)
                 case ["done"]:
                     return str(self.done)
+                case ["refused"]:
+                    return str(self.refused)
+                case ["password", password]:
+                    self.password = password
                 case ["release"]:
                     self.released.set()
                 case [name, count]:

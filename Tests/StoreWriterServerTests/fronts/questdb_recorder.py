@@ -20,7 +20,8 @@ anew. `plain TABLE`: it has no deduplication. `suspend TABLE`, `resume TABLE`: i
 applied any more, or is again. `set NAME VALUE`: another version, edition, mode or protocol.
 `lose_rows TABLE N`: the rows with this ordinal are gone. `behind N`: no table shows a row, until it
 was asked N times how far logs are applied. `count`: the ticks, by partition. `named`: how many
-ordinals gaps name as missing, by partition."""
+ordinals gaps name as missing, by partition. `password WORD`: rows with another one are refused, and
+`refused` answers how many."""
 
 import base64
 import collections
@@ -287,10 +288,13 @@ class Faults(front.Faults):
 class Handler(front.Handler):
     kept = None
 
+    def password(self):
+        pair = self.headers.get("authorization", "").removeprefix("Basic ")
+        return base64.b64decode(pair).decode().partition(":")[2]
+
     def do_GET(self):
         place = urllib.parse.urlsplit(self.path)
-        pair = self.headers.get("authorization", "").removeprefix("Basic ")
-        if base64.b64decode(pair).endswith(b":wrong"):
+        if self.password() == "wrong":
             return self.answer(401, {"error": "Unauthorized"})
         if place.path == "/settings":
             return self.answer(200, text=self.kept.settings())
@@ -302,6 +306,8 @@ class Handler(front.Handler):
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["content-length"]))
+        if not self.faults.takes(self.password()):
+            return self.answer(401, {"error": "Unauthorized"})
         fault = self.faults.next()
         if fault == "away":
             return self.end()

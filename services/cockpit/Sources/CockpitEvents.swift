@@ -35,14 +35,6 @@ extension ServiceEvent {
             ("problem", .text(problem)))
     }
 
-    static func certificateKept(path: String) -> Self {
-        Self(
-            .warning, "cockpit.certificate.kept",
-            "the certificate of before is used on, and the files are tried again: they are no "
-                + "certificate and its key, or do not belong together, or the process has no "
-                + "descriptors left", ("file", .text(path)))
-    }
-
     /// Reports what a person has asked the database.
     static func sqlAnswered(person: String, origin: String, sql: String, outcome: String) -> Self {
         Self(

@@ -58,8 +58,7 @@ struct CockpitSettings: Sendable {
     static let keys: [ConfigurationKey] =
         ConfigurationKey.market + ConfigurationKey.nats + ConfigurationKey.postgres
         + ConfigurationKey.valkey + ConfigurationKey.operations(port: 8_503)
-        + ConfigurationKey.logging
-        + ConfigurationKey.actions
+        + [.operationsTrust] + ConfigurationKey.logging + ConfigurationKey.actions
         + [
             ConfigurationKey(
                 "COCKPIT_ADDRESS", .text, default: "127.0.0.1", group: "Cockpit",
@@ -320,26 +319,7 @@ struct CockpitSettings: Sendable {
     private static func certificate(
         _ configuration: Configuration
     ) throws(SettingsError) -> WebCertificate? {
-        let keys = ["COCKPIT_TLS_CERTIFICATE", "COCKPIT_TLS_KEY"]
-        let paths = keys.compactMap { configuration.optionalText($0) }
-        guard !paths.isEmpty else { return nil }
-        guard paths.count == 2 else {
-            throw SettingsError(
-                "COCKPIT_TLS_CERTIFICATE and COCKPIT_TLS_KEY belong together: set both, or neither")
-        }
-        var contents: [[UInt8]] = []
-        for (key, path) in zip(keys, paths) {
-            switch ConfigurationFiles.read(path, WebCertificate.fileBytesMax) {
-            case .success(let content): contents.append(content.bytes)
-            case .failure(let problem): throw SettingsError("\(key): \(path) \(problem)")
-            }
-        }
-        guard let made = WebCertificate(certificate: contents[0], key: contents[1]) else {
-            throw SettingsError(
-                "COCKPIT_TLS_CERTIFICATE, COCKPIT_TLS_KEY: \(paths[0]) and \(paths[1]) cannot be "
-                    + "used: they have to be a certificate and its key in PEM, without a password")
-        }
-        return made
+        try .named("COCKPIT_TLS_CERTIFICATE", "COCKPIT_TLS_KEY", in: configuration)
     }
 
     private static func services(

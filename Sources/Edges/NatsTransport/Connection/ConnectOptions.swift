@@ -102,6 +102,11 @@ struct ConnectOptions: ~Copyable {
             try check(
                 unsafe natsOptions_SetUserInfo(handle, configuration.user, password), "NATS_USER")
         }
+        if let file = configuration.credentials {
+            try check(
+                unsafe natsOptions_SetUserCredentialsFromFiles(handle, file, nil),
+                "the credentials of \(file)")
+        }
         guard configuration.wantsTLS else { return }
         guard let tls = configuration.tls else {
             throw NatsError(
@@ -132,7 +137,7 @@ struct ConnectOptions: ~Copyable {
             "the certificate of \(certFile) with the key of \(keyFile)", quoting: true)
     }
 
-    private func checkFile(_ path: String) throws(NatsError) {
+    func checkFile(_ path: String) throws(NatsError) {
         guard unsafe access(path, R_OK) == 0 else {
             let reason = unsafe String(cString: strerror(errno))
             throw NatsError(

@@ -23,10 +23,11 @@ package struct NatsConfiguration: Sendable {
         }
     }
 
-    /// A file of `TLS` that cannot be used.
-    package enum TLSProblem: Error, Equatable, Sendable {
+    /// A file that cannot be used.
+    package enum FileProblem: Error, Equatable, Sendable {
         case authorities(String)
         case certificate(String)
+        case credentials(String)
     }
 
     /// `nats://host:port` each; `tls://` requires `tls`. They are tried in random order.
@@ -39,6 +40,9 @@ package struct NatsConfiguration: Sendable {
     /// The password, where it may have a successor. It is read again when the server refuses it,
     /// and the link is then replaced. Without it such a refusal ends the connection.
     package var renewable: RenewableSecret?
+    /// The path of a credentials file, which has a signed user and the seed of its key. It is read
+    /// with every link, so that another file in its place counts from the next one.
+    package var credentials: String?
     package var tls: TLS?
     /// The prefix of the subjects to which all answers come. See `keepAnswersPrivate`.
     package var inboxPrefix = "_INBOX"
@@ -71,8 +75,14 @@ package struct NatsConfiguration: Sendable {
         }.joined(separator: ",")
     }
 
-    /// Reads the files of `tls` as a connect does, without connecting.
-    package func checkTLSFiles() throws(TLSProblem) {
+    /// Reads the files of `tls` as a connect does, without connecting, and looks for that of the
+    /// credentials.
+    package func checkFiles() throws(FileProblem) {
+        if let credentials {
+            do throws(NatsError) { try ConnectOptions(peer: peer).checkFile(credentials) } catch {
+                throw .credentials(error.failure.detail)
+            }
+        }
         guard let tls else { return }
         do throws(NatsError) { try ConnectOptions(peer: peer).loadAuthorities(tls) } catch {
             throw .authorities(error.failure.detail)
@@ -81,6 +91,9 @@ package struct NatsConfiguration: Sendable {
             throw .certificate(error.failure.detail)
         }
     }
+
+    /// Whether another try may succeed after the server has refused who we are.
+    package var mayRenew: Bool { renewable != nil || credentials != nil }
 
     package var wantsTLS: Bool { tls != nil || urls.contains { $0.hasPrefix("tls:") } }
 }

@@ -53,9 +53,11 @@ package final class NatsConnection: Sendable {
             EventRegistry.remove(number)
             throw error
         }
-        let hasSuccessor = configuration.renewable != nil
-        guard hasSuccessor || configuration.tls != nil else { return }
-        events.renews(passwords: hasSuccessor) { [weak self] in self?.beginRenewal($0) }
+        guard configuration.mayRenew || configuration.tls != nil else { return }
+        var ends: [natsStatus] = configuration.mayRenew ? [NATS_CONNECTION_AUTH_FAILED] : []
+        // libnats does not know the error by which a server ends a user that was revoked.
+        if configuration.credentials != nil { ends.append(NATS_ERR) }
+        events.renews(after: ends) { [weak self] in self?.beginRenewal($0) }
     }
 
     deinit { close() }

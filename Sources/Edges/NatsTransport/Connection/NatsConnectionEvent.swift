@@ -34,8 +34,8 @@ final class ConnectionEvents: Sendable {
         var refusal: String?
         /// Begins to replace the link; `nil` where that cannot help.
         var renew: (@Sendable (RenewalCause) -> Void)?
-        /// Whether a refused password is such a case.
-        var renewsPasswords = false
+        /// The ends of the link after which it is replaced.
+        var renewedEnds: [natsStatus] = []
     }
 
     private let state = Monitor(State())
@@ -111,9 +111,11 @@ final class ConnectionEvents: Sendable {
     }
 
     /// Sets what begins to replace the link, if there is a reason for it: after a try to restore it
-    /// that failed, and with `passwords` when the server refuses the password.
-    func renews(passwords: Bool, _ begin: @escaping @Sendable (RenewalCause) -> Void) {
-        state.withLock { ($0.renew, $0.renewsPasswords) = (begin, passwords) }
+    /// that failed, and when libnats gave it up with one of `ends`.
+    func renews(
+        after ends: [natsStatus], _ begin: @escaping @Sendable (RenewalCause) -> Void
+    ) {
+        state.withLock { ($0.renew, $0.renewedEnds) = (begin, ends) }
     }
 
     /// Handles a link that replaced another one, with its subscriptions.
@@ -137,9 +139,9 @@ final class ConnectionEvents: Sendable {
 
     func closed(_ reason: String, _ status: natsStatus = NATS_OK) {
         let renew = state.withLock {
-            $0.isClosing || $0.didClose || !$0.renewsPasswords ? nil : $0.renew
+            $0.isClosing || $0.didClose || !$0.renewedEnds.contains(status) ? nil : $0.renew
         }
-        if status == NATS_CONNECTION_AUTH_FAILED, let renew {
+        if let renew {
             requests.failAll(NATS_CONNECTION_DISCONNECTED)
             return renew(.refusedPassword)
         }

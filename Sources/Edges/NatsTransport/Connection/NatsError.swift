@@ -63,7 +63,8 @@ package enum NatsError: Error, Equatable, Sendable, CustomStringConvertible {
         case .disconnected: return "the link is down and is being restored; try again"
         case .unreachable: return "check that nats-server runs there and that NATS_URL is right"
         case .authenticationFailed:
-            return "the server refused the user or password; check NATS_USER and NATS_PASSWORD"
+            return "the server refused the user; check NATS_USER and NATS_PASSWORD, or the file of "
+                + "NATS_CREDS_FILE"
         case .tlsFailed:
             return "check the certificates, the server's name, and that both sides want TLS"
         case .timedOut: return "no answer in time; check the server's load and the network"

@@ -44,7 +44,7 @@ struct LinkState: Sendable {
 
 /// Why a link may have to be replaced.
 enum RenewalCause: Equatable {
-    /// libnats has given it up.
+    /// libnats has given it up, because the server refuses the password or the credentials.
     case refusedPassword
     /// libnats tries again, for ever, with the files of TLS that it has read.
     case failedTry
@@ -127,7 +127,7 @@ extension NatsConnection {
 
     private func goOn(after error: NatsError) -> Renewal {
         switch error {
-        case .authenticationFailed where configuration.renewable == nil:
+        case .authenticationFailed where !configuration.mayRenew:
             events.closed("\(error)")
             return .over
         case .authenticationFailed:

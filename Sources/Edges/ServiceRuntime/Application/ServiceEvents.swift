@@ -49,6 +49,15 @@ extension ServiceEvent {
             ("exit.code", LogValue(code.rawValue)))
     }
 
+    /// The files of a port's certificate have another content, which cannot be used.
+    package static func certificateKept(path: String) -> Self {
+        Self(
+            .warning, "service.certificate.kept",
+            "the certificate of before is used on, and the files are tried again: they are no "
+                + "certificate and its key, or do not belong together, or the process has no "
+                + "descriptors left", ("file", LogValue(path)))
+    }
+
     static func configurationDoubtful(message: String) -> Self {
         Self(.warning, "service.configuration.doubtful", message)
     }

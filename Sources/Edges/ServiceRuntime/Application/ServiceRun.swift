@@ -51,7 +51,7 @@ struct ServiceRun {
         exit(code.rawValue)
     }
 
-    private func start(_ shutdown: ShutdownSignal) throws(ServiceError) -> ServiceContext {
+    private func start(_ shutdown: ShutdownSignal) throws -> ServiceContext {
         let metrics = telemetry.metrics
         metrics.addProcessMetrics()
         metrics.addBuildInformation(
@@ -80,7 +80,7 @@ struct ServiceRun {
 
     /// Returns the operations server. A subcommand runs beside the service, which has the port
     /// already, so it gets one without a port.
-    private func operations() throws(ServiceError) -> OperationsServer {
+    private func operations() throws -> OperationsServer {
         let identity = ServiceIdentity(
             name: description.name, version: description.version, revision: description.revision)
         if configuration.subcommand != nil {
@@ -90,7 +90,7 @@ struct ServiceRun {
         let server = try OperationsServer(
             address: configuration.text("OPS_ADDRESS"),
             port: UInt16(clamping: configuration.integer("OPS_PORT")), identity: identity,
-            readiness: readiness, metrics: { metrics.render($0) })
+            readiness: readiness, metrics: { metrics.render($0) }, certificate: try certificate())
         // The registry must not hold the server, because the server's own page holds the registry.
         metrics.countReading(
             "mds_operations_connections_total", "a connection to the operations port"
@@ -104,6 +104,16 @@ struct ServiceRun {
             "operations", capacity: { OperationsLimits().connectionsMax },
             depth: { [weak server] in server?.openConnections })
         return server
+    }
+
+    /// The one of the operations port, with its successors.
+    private func certificate() throws(SettingsError) -> WebCertificate? {
+        guard let made = try WebCertificate.ofOperations(configuration) else { return nil }
+        let path = configuration.text(ConfigurationKey.operationsCertificate)
+        let key = configuration.text(ConfigurationKey.operationsKey)
+        return made.following(path, key: key) { [telemetry] in
+            telemetry.emit(.certificateKept(path: path))
+        }
     }
 
     private static func code(for error: any Error) -> ExitCode {

@@ -14,13 +14,15 @@ package struct OperationsProbe: Equatable, Sendable {
     let host: String
     let port: UInt16
     let path: String
+    var trust = ProbeTrust.plain
 
     /// Makes a probe from the same settings as the running service, so that it has the same
     /// address.
     static func of(
         _ configuration: Configuration, _ service: ServiceDescription, path: String
     ) -> Result<OperationsProbe, Problem> {
-        guard service.names.isSuperset(of: [portKey, addressKey]) else {
+        let certificateKey = ConfigurationKey.operationsCertificate
+        guard service.names.isSuperset(of: [portKey, addressKey, certificateKey]) else {
             return .failure(Problem(text: "there is no operations port to ask"))
         }
         let number = configuration.integer(portKey)
@@ -29,7 +31,9 @@ package struct OperationsProbe: Equatable, Sendable {
                 Problem(text: "\(portKey) is 0, and so nobody knows which port to ask: set it"))
         }
         let host = reachable(configuration.text(addressKey))
-        return .success(OperationsProbe(host: host, port: port, path: path))
+        var probe = OperationsProbe(host: host, port: port, path: path)
+        if configuration.optionalText(certificateKey) != nil { probe.trust = .own }
+        return .success(probe)
     }
 
     /// Returns an address to connect to: loopback for a service that listens on all addresses.
@@ -45,7 +49,7 @@ package struct OperationsProbe: Equatable, Sendable {
     func ask() -> (text: String, code: ExitCode) {
         do throws(ServiceError) {
             let answer = try HTTPProbe.get(
-                host: host, port: port, path: path, timeout: Self.timeout)
+                host: host, port: port, path: path, timeout: Self.timeout, trust: trust)
             let text = String(decoding: answer.body, as: UTF8.self)
             return (text, answer.status == 200 ? .success : .failure)
         } catch {

@@ -94,7 +94,8 @@ package struct ServiceDescription: Sendable {
         self.revision = revision
         self.summary = summary
         self.keys = keys
-        self.rules = rules
+        let hasPort = keys.contains { $0.name == ConfigurationKey.operationsCertificate }
+        self.rules = rules + (hasPort ? [.operationsCertificate] : [])
         self.subcommands = subcommands
         self.questions = questions
         self.examples = examples

@@ -21,6 +21,9 @@ extension ConfigurationKey {
         ConfigurationKey(
             "NATS_PASSWORD", .text, secret: true, group: "NATS", "Password of that user."),
         ConfigurationKey(
+            "NATS_CREDS_FILE", .text, group: "NATS",
+            "Path of a credentials file of NATS (JWT and seed), instead of user and password."),
+        ConfigurationKey(
             "NATS_TLS_CA", .text, group: "NATS",
             "Path of the certificates (PEM) that a server of NATS is checked against."),
         ConfigurationKey(
@@ -109,6 +112,13 @@ extension ConfigurationKey {
                 + "it.")
     ]
 
+    static let (operationsCertificate, operationsKey) = ("OPS_TLS_CERTIFICATE", "OPS_TLS_KEY")
+
+    /// The key of programs that ask operations ports.
+    package static let operationsTrust = ConfigurationKey(
+        "OPS_TLS_CA", .text, group: "Operations",
+        "Path of the certificates (PEM) that sign those of operations ports; empty: no TLS there.")
+
     /// `port` is the service's own default.
     public static func operations(port: UInt16) -> [ConfigurationKey] {
         [
@@ -118,6 +128,12 @@ extension ConfigurationKey {
             ConfigurationKey(
                 "OPS_PORT", .integer(0...65_535), default: String(port), group: "Operations",
                 "TCP port of metrics and health; 0: any free one."),
+            ConfigurationKey(
+                operationsCertificate, .text, group: "Operations",
+                "Path of the certificates (PEM), its own first, with which that port speaks TLS."),
+            ConfigurationKey(
+                operationsKey, .text, group: "Operations",
+                "Path of that certificate's key (PEM), without a password."),
             ConfigurationKey(
                 "OPS_CORE_DUMPS", .flag, default: "false", group: "Operations",
                 "Whether a crash may write memory, with secrets, into a core file."),

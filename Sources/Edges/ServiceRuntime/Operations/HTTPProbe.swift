@@ -1,6 +1,6 @@
 internal import Primitives
 
-/// One GET over a plain socket, for health checks and the command line. Time and size are bounded.
+/// One GET over a socket, plain or with TLS, for health checks and the command line. Time and size are bounded.
 package enum HTTPProbe {
     /// The most bytes of an answer's header and body together; more is an error.
     package static let answerBytesMax = 16 << 20
@@ -11,22 +11,23 @@ package enum HTTPProbe {
     /// timeout covers everything from connecting to the last byte, except the look-up of a name,
     /// which has the system's own limits.
     package static func get(
-        host: String, port: UInt16, path: String, timeout: Duration
+        host: String, port: UInt16, path: String, timeout: Duration, trust: ProbeTrust = .plain
     ) throws(ServiceError) -> (status: Int, body: [UInt8]) {
-        let url = "http://\(host):\(port)\(path)"
+        let url = "\(trust == .plain ? "http" : "https")://\(host):\(port)\(path)"
         guard path.hasPrefix("/"), path.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7f }) else {
             throw .probe(url: shortened(url, toBytes: 200), problem: "this is no path")
         }
         let deadline = SystemClock().deadline(after: timeout)
         var failure = ServiceError.unknownHost(host)
         for address in SocketAddress.all(of: host, port: port) {
-            let socket = try ProbeSocket(url: url, deadline: deadline, family: address.family)
+            var socket = try ProbeSocket(url: url, deadline: deadline, family: address.family)
             do throws(ServiceError) {
                 try socket.connect(to: address)
             } catch {
                 failure = error
                 continue
             }
+            if trust != .plain { try socket.startTLS(trust) }
             // Version 1.0 excludes an answer in chunks, and makes the server close the connection.
             try socket.send(
                 Array("GET \(path) HTTP/1.0\r\nHost: \(host):\(port)\r\n\r\n".utf8))

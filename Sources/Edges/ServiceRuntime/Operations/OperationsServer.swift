@@ -19,11 +19,12 @@ package final class OperationsServer: Sendable {
     private let running: (control: OperationsControl, thread: ServiceThread)?
 
     /// Opens the port; it listens when this returns. `address` is an IPv4 or IPv6 address, or
-    /// `localhost`.
+    /// `localhost`. With a certificate it speaks TLS only, and on later connections with the
+    /// successor of that.
     package init(
         address: String, port: UInt16, identity: ServiceIdentity, readiness: Readiness,
         metrics: @escaping @Sendable (MetricFormat) -> [UInt8],
-        limits: OperationsLimits = OperationsLimits()
+        limits: OperationsLimits = OperationsLimits(), certificate: WebCertificate? = nil
     ) throws(ServiceError) {
         limits.check()
         self.address = address
@@ -39,8 +40,9 @@ package final class OperationsServer: Sendable {
         let loop = try WebLoop(
             listener: ListeningSocket(address: address, port: port),
             daemon: HTTPDaemon(
-                exchange, limits: limits, counters: counters, named: "the operations port"),
-            control: control)
+                exchange, limits: limits, counters: counters, named: "the operations port",
+                certificate: certificate),
+            control: control, certificate: certificate)
         self.port = loop.port
         running = (control, try ServiceThread(name: "operations") { loop.run() })
     }

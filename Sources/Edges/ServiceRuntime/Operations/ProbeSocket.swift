@@ -6,6 +6,8 @@ struct ProbeSocket: ~Copyable {
     private let descriptor: Int32
     private let url: String
     private let deadline: MonotonicTime
+    /// `nil`: what is sent and received is plain.
+    private var session: ProbeTLS?
 
     init(url: String, deadline: MonotonicTime, family: Int32) throws(ServiceError) {
         let kind = Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
@@ -33,7 +35,41 @@ struct ProbeSocket: ~Copyable {
         if error != 0 { throw failed(SystemErrorCode(rawValue: error)) }
     }
 
+    /// Agrees with the peer on TLS.
+    mutating func startTLS(_ trust: ProbeTrust) throws(ServiceError) {
+        var buffer = [UInt8](repeating: 0, count: 16_384)
+        let session: ProbeTLS
+        var isDone: Bool
+        do throws(ProbeTLS.Problem) {
+            session = try ProbeTLS(trust)
+            isDone = try session.handshake()
+        } catch {
+            throw .probe(url: url, problem: error.text)
+        }
+        try sendPlain(session.pending())
+        while !isDone {
+            let count = try receivePlain(into: &buffer)
+            guard count > 0 else {
+                throw .probe(url: url, problem: "it ended the connection in place of TLS")
+            }
+            session.arrived(buffer[..<count])
+            do throws(ProbeTLS.Problem) { isDone = try session.handshake() } catch {
+                throw .probe(url: url, problem: error.text)
+            }
+            try sendPlain(session.pending())
+        }
+        self.session = session
+    }
+
     func send(_ bytes: [UInt8]) throws(ServiceError) {
+        guard let session else { return try sendPlain(bytes) }
+        do throws(ProbeTLS.Problem) { try session.write(bytes) } catch {
+            throw .probe(url: url, problem: error.text)
+        }
+        try sendPlain(session.pending())
+    }
+
+    private func sendPlain(_ bytes: [UInt8]) throws(ServiceError) {
         var sent = 0
         while sent < bytes.count {
             let count = unsafe bytes.withUnsafeBytes { buffer in
@@ -51,6 +87,26 @@ struct ProbeSocket: ~Copyable {
 
     /// Returns 0 when the peer has sent everything.
     func receive(into buffer: inout [UInt8]) throws(ServiceError) -> Int {
+        guard let session else { return try receivePlain(into: &buffer) }
+        var sealed = [UInt8](repeating: 0, count: buffer.count)
+        while true {
+            let reading: ProbeTLS.Reading
+            do throws(ProbeTLS.Problem) { reading = try session.read(into: &buffer) } catch {
+                throw .probe(url: url, problem: error.text)
+            }
+            switch reading {
+            case .bytes(let count): return count
+            case .over: return 0
+            case .wantsMore:
+                try sendPlain(session.pending())
+                let count = try receivePlain(into: &sealed)
+                if count == 0 { return 0 }
+                session.arrived(sealed[..<count])
+            }
+        }
+    }
+
+    private func receivePlain(into buffer: inout [UInt8]) throws(ServiceError) -> Int {
         while true {
             let count = unsafe recv(descriptor, &buffer, buffer.count, 0)
             if count >= 0 { return count }

@@ -69,7 +69,7 @@ struct ReplaySettings: Sendable {
         let urls = configuration.list("REPLAY_NATS_URL")
         if !urls.isEmpty { nats.urls = urls }
         if let user = configuration.optionalText("REPLAY_NATS_USER"), !user.isEmpty {
-            nats.user = user
+            (nats.user, nats.credentials) = (user, nil)
             nats.password = configuration.secret("REPLAY_NATS_PASSWORD")?.revealed
             nats.renewable = configuration.renewable("REPLAY_NATS_PASSWORD")
             nats.keepAnswersPrivate()

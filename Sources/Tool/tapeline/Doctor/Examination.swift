@@ -45,7 +45,9 @@ struct Examination {
         services =
             own
             + pages.services.map {
-                ServicePage(name: "\($0.host):\($0.port)", host: $0.host, port: $0.port)
+                ServicePage(
+                    name: "\($0.host):\($0.port)", host: $0.host, port: $0.port,
+                    trust: deployment.operations)
             }
     }
 

@@ -8,10 +8,11 @@ struct ServicePage: Sendable {
     let name: String
     let host: String
     let port: UInt16
+    var trust = ProbeTrust.plain
 
     /// Returns the body of a page, or the error with which the service did not give it.
     func body(_ path: String) throws(ServiceError) -> (status: Int, body: [UInt8]) {
-        try HTTPProbe.get(host: host, port: port, path: path, timeout: Self.timeout)
+        try HTTPProbe.get(host: host, port: port, path: path, timeout: Self.timeout, trust: trust)
     }
 
     /// Asks whether the service is ready, and what its status page finds degraded.

@@ -38,6 +38,7 @@ struct ToolGateway {
         }
         server["NATS_USER"] = deployment.nats.user
         server["NATS_PASSWORD"] = deployment.nats.password
+        server["NATS_CREDS_FILE"] = deployment.nats.credentials
         server["NATS_TLS_CA"] = deployment.nats.tls?.caFile
         server["NATS_TLS_CERTIFICATE"] = deployment.nats.tls?.certFile
         server["NATS_TLS_KEY"] = deployment.nats.tls?.keyFile

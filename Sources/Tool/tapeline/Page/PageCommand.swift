@@ -35,7 +35,8 @@ struct PageCommand: ToolCommand {
         let page = try PageSearch(name: member).page(of: deployment)
         do throws(ServiceError) {
             let answer = try HTTPProbe.get(
-                host: page.host, port: page.port, path: path, timeout: timeout)
+                host: page.host, port: page.port, path: path, timeout: timeout,
+                trust: deployment.operations)
             if page.advice != nil {
                 tool.terminal.problem("NATS is away: this is one process of \(page.service)")
             }

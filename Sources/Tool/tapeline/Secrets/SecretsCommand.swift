@@ -14,7 +14,8 @@ struct SecretsCommand: ToolCommand {
         "secrets", .operation, "the passwords of a local stack, and new ones", on: .stack,
         """
         secrets list
-            the names of the stack's passwords, and what changes each
+            the names of the stack's passwords, of vendors' keys and of certificates, and what
+            changes each
         secrets rotate NAME
             make a new password, at the server and in the file that the services read again when
             the server refuses the old one: no service is restarted. Of a compose cluster:
@@ -35,16 +36,21 @@ struct SecretsCommand: ToolCommand {
                 && !name.hasSuffix(StackSecret.nextSuffix)
         }
         let known = StackSecrets.Name.allCases.map(\.rawValue) + further.sorted()
+        let arguments = try StackState.read(stack.home)?.arguments ?? []
+        let issued = IssuedKey.all(of: try StackSettings(of: arguments))
         switch verb {
         case .list:
             let secrets = known.compactMap { StackSecret(named: $0) }
-            let width = secrets.map(\.name.count).max() ?? 0
-            for secret in secrets {
-                let padding = String(repeating: " ", count: width - secret.name.count)
-                tool.terminal.line("\(secret.name)\(padding)  \(secret.place.summary)")
-            }
+            list(secrets.map { ($0.name, $0.place.summary) }, tool.terminal)
+            if issued.isEmpty { return .success }
+            tool.terminal.line()
+            tool.terminal.line("of vendors, and certificates; no command makes these:")
+            list(issued.map { ($0.name, $0.summary) }, tool.terminal)
             return .success
         case .rotate(let name):
+            if let key = issued.first(where: { $0.name == name }) {
+                throw .usage("\(name) comes from the one who issues it: \(key.summary)")
+            }
             guard known.contains(name), let secret = StackSecret(named: name) else {
                 throw .usage(
                     "the stack \(stack.home.name) has no password '\(name.prefix(40))': "
@@ -53,6 +59,14 @@ struct SecretsCommand: ToolCommand {
             return try stack.locked { () throws(ToolError) in
                 try SecretRotation(stack: stack, secret: secret).run()
             }
+        }
+    }
+
+    private func list(_ rows: [(name: String, summary: String)], _ terminal: Terminal) {
+        let width = rows.map(\.name.count).max() ?? 0
+        for row in rows {
+            let padding = String(repeating: " ", count: width - row.name.count)
+            terminal.line("\(row.name)\(padding)  \(row.summary)")
         }
     }
 }

@@ -21,6 +21,8 @@ struct Deployment: Sendable {
     /// `nil` if the environment names none.
     let valkey: ValkeyConfiguration?
     let monitors: [TapeWatch.Monitor]
+    /// By what the operations ports of its services are checked.
+    var operations = ProbeTrust.plain
     /// The name for messages: "the stack default", "nats.example:4222".
     let title: String
     /// The folder of a local stack, with its secrets and logs. `nil` for other deployments.
@@ -65,6 +67,7 @@ struct Deployment: Sendable {
         server = configuration.server
         valkey = configuration.valkey
         monitors = configuration.tape.monitors
+        operations = configuration.operations
         title = nats.peer
         home = nil
     }

@@ -20,12 +20,14 @@ struct ToolConfiguration: Sendable {
     let server: StoreServer?
     /// `nil` if the environment names no Valkey.
     let valkey: ValkeyConfiguration?
+    /// By what the operations ports of services are checked.
+    let operations: ProbeTrust
 
     private static let description = ServiceDescription(
         name: "tapeline", version: ProductVersion.text, summary: "The person's tool.",
         keys: ConfigurationKey.market + ConfigurationKey.nats + ConfigurationKey.postgres
             + ConfigurationKey.valkey + ClickHouseClient.keys + QuestDBClient.keys
-            + [ConfigurationKey.storeName],
+            + [ConfigurationKey.storeName, .operationsTrust],
         rules: [.tape, .postgresTLS, .storeName] + ClickHouseClient.rules + QuestDBClient.rules)
 
     /// Reads the environment. `natsURL`, from `--nats`, overrides it.
@@ -49,6 +51,7 @@ struct ToolConfiguration: Sendable {
             : kind == "questdb" ? .questdb(QuestDBClient.Settings(configuration)) : nil
         postgres = try isNamed("POSTGRES_") ? Self.database(configuration) : nil
         valkey = isNamed("VALKEY_") ? Self.valkey(configuration) : nil
+        operations = ProbeTrust(configuration)
     }
 
     private static func valkey(_ configuration: Configuration) -> ValkeyConfiguration {

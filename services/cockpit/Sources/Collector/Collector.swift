@@ -74,7 +74,9 @@ final class Collector: Sendable {
         self.settings = settings
         self.context = context
         self.feed = feed
-        pages = ServicePages(addresses: settings.services, clock: context.clock)
+        pages = ServicePages(
+            addresses: settings.services, clock: context.clock,
+            trust: ProbeTrust(context.configuration))
         audience = Audience(feed)
         desks = Desks(
             tape: TapeDesk(settings),

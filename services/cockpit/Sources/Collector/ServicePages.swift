@@ -15,10 +15,15 @@ final class ServicePages: Sendable {
     private let addresses: [ServiceAddress]
     private let clock: SystemClock
     private let limits: Limits
+    private let trust: ProbeTrust
     private let state: Mutex<[Sighting.Service]>
 
-    init(addresses: [ServiceAddress], clock: SystemClock, limits: Limits = Limits()) {
+    init(
+        addresses: [ServiceAddress], clock: SystemClock, limits: Limits = Limits(),
+        trust: ProbeTrust = .plain
+    ) {
         self.addresses = addresses
+        self.trust = trust
         self.limits = limits
         self.clock = clock
         state = Mutex(addresses.map { Sighting.Service(address: $0.text) })
@@ -79,7 +84,7 @@ final class ServicePages: Sendable {
     ) throws -> [UInt8] {
         let answer = try HTTPProbe.get(
             host: address.host, port: address.port, path: path,
-            timeout: max(.milliseconds(1), clock.remaining(until: end)))
+            timeout: max(.milliseconds(1), clock.remaining(until: end)), trust: trust)
         guard answer.status == 200 else { throw BadStatus(path: path, status: answer.status) }
         return answer.body
     }

@@ -115,7 +115,7 @@ struct GroupsTests {
         }
         let file = test.home.secret("nats-consumer-features")
         var password = ""
-        // The second one finds all of it. Each has the server read its users again, which for a moment
+        // The second one finds all of it. Each has the server read its users again. For a moment it
         // has no JetStream then, and refuses connections.
         for _ in 0..<20 {
             #expect(try run(["register", "features", "--needed", "no"]) == .success)

@@ -1,8 +1,8 @@
 import Primitives
 import ServiceRuntime
 
-/// Has the NATS server of a local stack read its configuration again, and waits until it has: before
-/// that, it refuses connections now and then, and has no JetStream for a moment.
+/// Has the NATS server of a local stack read its configuration again, and waits until it has.
+/// Before that, it refuses connections now and then, and has no JetStream for a moment.
 struct NatsReload {
     private static let timeout = Duration.seconds(30)
     private static let callTimeout = Duration.seconds(5)

@@ -1,6 +1,7 @@
 internal import Primitives
 
-/// One GET over a socket, plain or with TLS, for health checks and the command line. Time and size are bounded.
+/// One GET over a socket, plain or with TLS, for health checks and the command line. Time and size
+/// are bounded.
 package enum HTTPProbe {
     /// The most bytes of an answer's header and body together; more is an error.
     package static let answerBytesMax = 16 << 20

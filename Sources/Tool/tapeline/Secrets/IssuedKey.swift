@@ -1,6 +1,6 @@
 import ServiceRuntime
 
-/// A key of a vendor, a certificate, or a password of a server elsewhere, which a stack got with its
+/// A key of a vendor, a certificate, or a password of a server elsewhere: a stack got it with its
 /// settings. Another one comes from the one who issues it, not from the tool.
 struct IssuedKey: Equatable, Sendable {
     /// The setting without `_FILE`.

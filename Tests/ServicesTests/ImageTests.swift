@@ -81,7 +81,7 @@ struct ImageTests {
     private static let serverVariables: Set = [
         "NATS_SERVER_NAME", "NATS_HOST", "NATS_PORT", "NATS_MONITOR_PORT", "NATS_MONITOR_HOST",
         "NATS_STORE_DIR", "NATS_STORE_BYTES_MAX", "NATS_SERVER_CERTIFICATE", "NATS_SERVER_KEY",
-        "NATS_CLUSTER_HOST", "NATS_CLUSTER_PORT", "NATS_CLUSTER_SERVERS",
+        "NATS_CLUSTER_HOST", "NATS_CLUSTER_PORT", "NATS_CLUSTER_SERVERS", "NATS_CLUSTER_CA",
     ]
 
     @Test("how many members there are is a setting, so that an up does not take back a --scale")

@@ -124,7 +124,6 @@ struct SecretOrderTests {
                 said.hasSuffix(
                     """
                     all pods have it: now give it to the user tapeline of the server of your own
-                    then run kubectl rollout restart deployment/store-writer-\(name)
                     \(name) is new
                     """), "\(said)")
         }

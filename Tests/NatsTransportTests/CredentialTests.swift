@@ -45,7 +45,8 @@ import Testing
 
     @Test("a user is let in by its signature, and not after it was revoked")
     func lets() throws {
-        try expectHeard(try Scene().connect())
+        let open = try Scene()
+        try expectHeard(try open.connect())
         let scene = try Scene(SignedUsers.revoking)
         do {
             _ = try scene.connect()
@@ -56,6 +57,7 @@ import Testing
         }
         try scene.put(SignedUsers.second)
         try expectHeard(try scene.connect())
+        withExtendedLifetime((open, scene)) {}
     }
 
     @Test("while the file has a user that is refused it is tried again, until it has another one")

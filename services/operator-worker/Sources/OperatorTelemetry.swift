@@ -16,9 +16,8 @@ struct OperatorMetrics {
     private let revised: Counter
     private let duplicates: Counter
     private let undecidable: Counter
-    private let paired: Counter
-    private let conflated: Counter
-    private let alone: Counter
+    /// Trades that came to joins, by their quotes.
+    private let joins: (paired: Counter, conflated: Counter, alone: Counter)
     /// In the order of `BookCounters.states`.
     private let books: [Counter]
     private let forgotten: Counter
@@ -58,9 +57,10 @@ struct OperatorMetrics {
         revised = Self.late(metrics, "revised")
         duplicates = Self.duplicates(metrics, "dropped")
         undecidable = Self.duplicates(metrics, "undecidable")
-        paired = Self.joined(metrics, "paired")
-        conflated = Self.joined(metrics, "conflated")
-        alone = Self.joined(metrics, "none")
+        joins = (
+            Self.joined(metrics, "paired"), Self.joined(metrics, "conflated"),
+            Self.joined(metrics, "none")
+        )
         books = BookCounters.states.map { Self.books(metrics, $0.name) }
         forgotten = Self.duplicates(metrics, "forgotten")
         settledEarly = Self.settledEarly(metrics)
@@ -333,9 +333,9 @@ extension OperatorMetrics {
         raise(duplicates, \.duplicates)
         raise(undecidable, \.machine.undecidable)
         raise(forgotten, \.machine.forgotten)
-        raise(paired, \.machine.joined.paired)
-        raise(conflated, \.machine.joined.conflated)
-        raise(alone, \.machine.joined.alone)
+        raise(joins.paired, \.machine.joined.paired)
+        raise(joins.conflated, \.machine.joined.conflated)
+        raise(joins.alone, \.machine.joined.alone)
         for (counter, state) in zip(books, BookCounters.states) {
             raise(counter, (\PartitionTally.machine.books).appending(path: state.count))
         }

@@ -118,7 +118,7 @@ extension GraphMachine {
             case .bar: ordinal &+= 1
             case .other(let message):
                 guard WireFormat.Template.isTick(message.template) else {
-                    end(&open, source, &output)
+                    end(&open, &output)
                     if knows(message, packet, source: source) { continue }
                     take(&run, source, trades, root: roots.0, &output)
                     define(message, packet, source: source)
@@ -130,14 +130,15 @@ extension GraphMachine {
                     take(&run, source, trades, root: roots.0, &output)
                     takeProviderBar(message, packet, source, ordinal, &output)
                 } else if hasBooks, message.isOfBook {
-                    takeDepth(message, packet, source, ordinal, &open, &output)
+                    let place = BookPlace(source: source, ordinal: ordinal)
+                    takeDepth(message, packet, place, &open, &output)
                 }
                 ordinal &+= 1
             case .malformed: hasMarks = false
             }
         }
         take(&run, source, trades, root: roots.0, &output)
-        end(&open, source, &output)
+        end(&open, &output)
         swap(&run, &emptyRun)
         if hasMarks { markPacket(packet, source: source, into: &output) }
         if hasDays, !histories.isEmpty { takeDays(in: packet, source: source) }

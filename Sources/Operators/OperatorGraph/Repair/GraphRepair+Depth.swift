@@ -19,7 +19,8 @@ extension GraphRepair {
         if var update = message.depthUpdate(in: packet) {
             own(&update.header, source)
             guard isOfBook(update.header, source, pass) else { return }
-            if let ended = openChange.row(update, ordinal) { follow(.book(ended), source, pass) }
+            let place = BookPlace(source: source, ordinal: ordinal)
+            if let ended = openChange.row(update, place) { follow(.book(ended), source, pass) }
             follow(.row(update), source, pass)
         } else if var reset = message.depthReset(in: packet) {
             own(&reset.header, source)
@@ -72,11 +73,11 @@ extension GraphRepair {
         let isVoid = misses(change.header)
         let plan = program.plan
         for book in plan.books {
-            let (tick, way) = stages.way(of: book, change, source: source, isVoid: isVoid)
+            let (tick, way) = stages.way(of: book, change, isVoid: isVoid)
             for leaf in plan.depth.leaves
             where leaf.input & book.reach != 0 && holds(leaf.leaf, change.header) {
                 if way.passed & leaf.input != 0 {
-                    leaves.book(leaf, tick, source: source, ordinal: change.ordinal)
+                    leaves.book(leaf, tick, source: source, ordinal: change.place.ordinal)
                     taken &+= 1
                 } else if way.lost & leaf.input == 0 {
                     leaves.exclude(leaf.leaf, change.header, source: source)

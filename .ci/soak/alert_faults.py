@@ -389,17 +389,23 @@ def fill_stream(stack: AlertStack, target: str, undo: Undo) -> None:
 def twin(stack: AlertStack, target: str, undo: Undo) -> float:
     port = free_port()
     undo.callback(stack.end, "twin")
-    undo.callback(stack.scrape_beside, [])
     # Another place: it is no later start of the same process.
     stack.beside(target, "twin", "operator-worker", MDS_MEMBER=target, MDS_PLACE="", OPS_PORT=str(port))
-    stack.scrape_beside([{"targets": [f"127.0.0.1:{port}"],
-                          "labels": {"job": "operator-worker", "instance": "twin"}}])
+    scrape_worker(stack, "twin", port, undo)
     return time.monotonic()
 
 
+def scrape_worker(stack: AlertStack, name: str, port: int, undo: Undo) -> None:
+    """Has Prometheus ask a worker beside the stack, which owns partitions as the others do."""
+    undo.callback(stack.scrape_beside, [])
+    stack.scrape_beside([{"targets": [f"127.0.0.1:{port}"], "labels": {"job": "operator-worker", "instance": name}}])
+
+
 def wrong_clock(stack: AlertStack, target: str, undo: Undo) -> float:
-    stack.start_worker()
+    port = free_port()
+    stack.start_worker(port)
     undo.callback(stack.end, "operator-worker-c")
+    scrape_worker(stack, "operator-worker-c", port, undo)
     stack.clock(5)
     return time.monotonic()
 

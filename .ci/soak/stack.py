@@ -185,10 +185,10 @@ class Stack:
             except subprocess.TimeoutExpired:
                 pass
 
-    def start_worker(self) -> None:
+    def start_worker(self, port: int = 0) -> None:
         """Starts a third worker, whose clock the file `clock` sets."""
         self.clock(0)
-        self.beside("operator-worker-a", "operator-worker-c", "operator-worker", OPS_PORT="0", **self.faketime())
+        self.beside("operator-worker-a", "operator-worker-c", "operator-worker", OPS_PORT=str(port), **self.faketime())
 
     def faketime(self) -> dict[str, str]:
         """The environment of a process whose clock of the day the file `clock` sets."""

@@ -1,8 +1,16 @@
 /// A row of a book.
 public struct BookRow: Hashable, Sendable, BitwiseCopyable {
-    public private(set) var price = Price.undefined
-    public private(set) var size = Quantity.undefined
-    public private(set) var marketMaker = MarketMaker.none
+    public private(set) var price: Price
+    public private(set) var size: Quantity
+    public private(set) var marketMaker: MarketMaker
+
+    public init(
+        price: Price = .undefined, size: Quantity = .undefined, marketMaker: MarketMaker = .none
+    ) {
+        self.price = price
+        self.size = size
+        self.marketMaker = marketMaker
+    }
 }
 
 /// One side of a book, best row first. Pure, and nothing is allocated.
@@ -166,5 +174,95 @@ public struct OrderBook: Sendable {
         case .update: side.update(row, at: position)
         case .delete: side.delete(at: position)
         }
+    }
+}
+
+/// The best row of each side of a book that is known, and the sizes of its best rows together. An
+/// empty side has an undefined row.
+public struct BookTop: Hashable, Sendable, BitwiseCopyable {
+    public let bid: BookRow
+    public let ask: BookRow
+    /// The sums; undefined where a row has no size, or beyond the range.
+    public let bidSizes: Quantity
+    public let askSizes: Quantity
+}
+
+extension OrderBook {
+    /// Returns the best rows, with the sizes of at most `levels` of each side; `nil` unless all
+    /// rows that the provider's book has there are known, and where it may have none of the rows of
+    /// a side.
+    public func top(_ levels: Int) -> BookTop? {
+        guard isWhole(upTo: levels), !bids.mayBeEmpty, !asks.mayBeEmpty else { return nil }
+        return BookTop(
+            bid: bids.best, ask: asks.best, bidSizes: bids.sizes(levels),
+            askSizes: asks.sizes(levels))
+    }
+
+    /// Restores a book that was emptied by a reset, from the sides that it had.
+    public init(asks: BookRows, bids: BookRows, hasRows: Bool) {
+        self.asks = asks
+        self.bids = bids
+        self.hasRows = hasRows
+        isSinceReset = true
+    }
+}
+
+extension BookRows {
+    /// Whether there are rows, and none is sure.
+    fileprivate var mayBeEmpty: Bool { shown == 0 && kept > 0 }
+
+    fileprivate var best: BookRow { shown > 0 ? rows[0] : BookRow() }
+
+    /// Returns the sizes of the best rows together.
+    fileprivate func sizes(_ levels: Int) -> Quantity {
+        var sum: Int64 = 0
+        for position in 0..<min(levels, shown) {
+            let size = rows[position].size
+            guard size.isDefined, size.raw >= 0 else { return .undefined }
+            let (next, overflow) = sum.addingReportingOverflow(size.raw)
+            guard !overflow else { return .undefined }
+            sum = next
+        }
+        return Quantity(raw: sum)
+    }
+
+    /// What later changes depend on beside the rows.
+    public struct State: Hashable, Sendable, BitwiseCopyable {
+        /// A bit for each known row.
+        public var known: UInt64
+        public var count: UInt32
+        public var sure: UInt32
+        public var reach: UInt32
+
+        public init(known: UInt64, count: UInt32, sure: UInt32, reach: UInt32) {
+            self.known = known
+            self.count = count
+            self.sure = sure
+            self.reach = reach
+        }
+
+        /// The positions of the known rows, from the first one on.
+        public var positions: [Int] {
+            (0..<BookRows.rowsMax).filter { known >> UInt64($0) & 1 != 0 }
+        }
+    }
+
+    public var state: State {
+        State(
+            known: known, count: UInt32(clamping: count), sure: UInt32(clamping: sure),
+            reach: UInt32(clamping: reach))
+    }
+
+    /// Restores a side. `known` are the known rows, from the first position on. Returns `nil` for a
+    /// state that no changes make.
+    public init?(_ state: State, known rows: [BookRow]) {
+        guard state.sure <= state.reach, state.reach <= Self.positionsMax,
+            rows.count == state.known.nonzeroBitCount
+        else { return nil }
+        known = state.known
+        count = Int(state.count)
+        sure = Int(state.sure)
+        reach = Int(state.reach)
+        for (position, row) in zip(state.positions, rows) { self.rows[position] = row }
     }
 }

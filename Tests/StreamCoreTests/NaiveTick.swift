@@ -89,7 +89,8 @@ struct NaiveTick {
             case .ask: ask
             case .middle: bid.flatMap { bid in ask.map { Self.half(bid + $0) } }
             case .spread: bid.flatMap { bid in ask.map { $0 - bid } }
-            case .trade: nil
+            // No random rule is of books.
+            case .trade, .bookMiddle, .microprice, .imbalance: nil
             }
         guard let value, let raw = Int64(exactly: value), raw != Int64.max else {
             left = "undefined"

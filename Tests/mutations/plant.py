@@ -86,7 +86,7 @@ FAULTS = [
     ("quotes of a join not restored", STREAM + "Ticks/QuoteJoin.swift",
      "self.slots = slots", "_ = slots"),
     ("trades behind a join not repaired for quotes", STREAM + "Definition/TickNeeds.swift",
-     "guard quoteAge > 0, range.concerns(.quote)", "guard quoteAge < 0, range.concerns(.quote)"),
+     "guard age > 0, range.concerns(earlierKind)", "guard age < 0, range.concerns(earlierKind)"),
     ("repaired only as long as the quotes were missing", STREAM + "Definition/TickNeeds.swift",
      "StreamLimits.usable(later(range.to))", "range.to"),
     ("a held quote as old as its receive time says", STREAM + "Ticks/QuoteJoin.swift",
@@ -94,7 +94,7 @@ FAULTS = [
     ("a fetched quote judged where it came", GRAPH + "Repair/RepairStages.swift",
      "guard fetched[place].time < end else", "guard place < answered else"),
     ("missing quotes make no trades partial", STREAM + "Definition/TickNeeds.swift",
-     "|| needs.quoteAge > 0 && touches", "|| needs.quoteAge < 0 && touches"),
+     "|| needs.age > 0\n                && touches", "|| needs.age < 0\n                && touches"),
 ]
 
 # The same for the operator worker.

@@ -16,6 +16,7 @@ struct OracleExpression {
         case .conditions: tick.trade.map { Int128($0.conditions.raw) }
         case .bidExchange: tick.quote.map { Int128($0.bidExchange.raw) }
         case .askExchange: tick.quote.map { Int128($0.askExchange.raw) }
+        case .middle, .microprice, .imbalance: nil
         case .id: Int128(tick.header.providerID) * 1_000_000_000
         case .time: tick.header.eventTime.isDefined ? Int128(tick.time) : nil
         case .receiveTime:

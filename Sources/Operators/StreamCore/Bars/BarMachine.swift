@@ -145,12 +145,13 @@ public struct BarMachine: BarMaker {
                 restart(window, symbol: symbol, series: series, since: time, tables)
                 bounds = shapes[series].older(than: window, holding: time)
             }
-            if rule.quoteAge > 0 { markUnpaired(symbol * seriesCount + series, since: time) }
+            if rule.needs.age > 0 { markUnpaired(symbol * seriesCount + series, since: time) }
         }
     }
 
-    /// Flags the own windows partial whose trades may lack a quote that came before `time`. Windows
-    /// that open later find that time among the missing times of the tables.
+    /// Flags the own windows partial whose ticks may lack a quote, or a change of their book, that
+    /// came before `time`. Windows that open later find that time among the missing times of the
+    /// tables.
     private mutating func markUnpaired(_ key: Int, since time: Int64) {
         var slot = Int(windows.heads[key])
         while slot != 0 {

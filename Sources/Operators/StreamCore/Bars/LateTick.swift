@@ -8,12 +8,13 @@ public struct LateTick: Hashable, Sendable {
     public typealias Reason = LateTickReason
 
     /// The tick; its symbol is an index into the tables of the partition. For a quote it holds the
-    /// bid, and the exchange of the ask as conditions, as `LateTickRecord` does; for a provider's
-    /// bar its close and volume.
+    /// bid, and the exchange of the ask as conditions, as `LateTickRecord` does; for a book its
+    /// best bid, of an imbalance with the sizes that count; for a provider's bar its close and
+    /// volume.
     public var trade: Trade
-    /// The kind of the tick: trade, quote or provider's bar.
+    /// The kind of the tick: trade, quote, depth or provider's bar.
     public var kind: DataKind
-    /// The ask of a quote; undefined for all others.
+    /// The ask of a quote or a book; undefined for all others.
     public var askPrice: Price
     public var askSize: Quantity
     /// The index of the tick's source in the tables.

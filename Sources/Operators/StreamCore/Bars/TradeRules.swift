@@ -91,14 +91,17 @@ extension Quote {
     }
 
     /// Returns the number of the quote that a rule uses as its price; undefined when the quote
-    /// lacks the bid or ask that it needs, and for `.trade`.
+    /// lacks the bid or ask that it needs, and for `.trade`. A book comes as a quote
+    /// (`BookTick.quote`).
     @inlinable @inline(__always)
     public func price(of field: InputField) -> Price {
         switch field {
         case .bid: return bidPrice
         case .ask: return askPrice
         case .trade: return .undefined
-        case .middle:
+        case .microprice: return microprice
+        case .imbalance: return imbalance
+        case .middle, .bookMiddle:
             guard bidPrice.isDefined, askPrice.isDefined else { return .undefined }
             // Half of the sum, rounded down, computed without the sum, which could overflow.
             return Price(

@@ -14,17 +14,20 @@ extension MissingStretches {
             all.trades.encode(into: &bytes)
             all.quotes.encode(into: &bytes)
             all.providerBars.encode(into: &bytes)
+            if holdsDepth { all.depth.encode(into: &bytes) }
         }
         Self.envelope.seal(&bytes, from: start)
     }
 
-    /// Restores the gaps of a partition with so many symbols. `holdsProviderBars` is that of the
-    /// graph whose state it is.
+    /// Restores the gaps of a partition with so many symbols. `holdsProviderBars` and `holdsDepth`
+    /// are those of the graph whose state it is.
     public init(
-        restoring bytes: RawSpan, symbols symbolCount: Int, holdsProviderBars: Bool = false
+        restoring bytes: RawSpan, symbols symbolCount: Int, holdsProviderBars: Bool = false,
+        holdsDepth: Bool = false
     ) throws(CheckpointError) {
         self.init()
         self.holdsProviderBars = holdsProviderBars
+        self.holdsDepth = holdsDepth
         var reader = try Self.envelope.open(bytes)
         let count = try reader.count(
             of: .gap, max: symbolCount, bytesEach: 28, in: bytes)
@@ -38,7 +41,8 @@ extension MissingStretches {
             let all = OfSymbol(
                 trades: try Missing(&reader, bytes, max: max),
                 quotes: try Missing(&reader, bytes, max: max),
-                providerBars: try Missing(&reader, bytes, max: max))
+                providerBars: try Missing(&reader, bytes, max: max),
+                depth: try holdsDepth ? Missing(&reader, bytes, max: max) : Missing())
             guard !all.isEmpty, holdsProviderBars || all.providerBars.isEmpty else {
                 throw reader.malformed(.gap)
             }

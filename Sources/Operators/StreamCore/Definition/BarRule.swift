@@ -11,8 +11,20 @@ public enum InputField: UInt8, Hashable, Sendable {
     case middle = 3
     /// ask - bid.
     case spread = 4
+    /// The middle of the best rows of a book, as of a quote.
+    case bookMiddle = 5
+    /// The same, weighted by the sizes of the other side.
+    case microprice = 6
+    /// The share of the bids in the sizes of the best rows, less that of the asks.
+    case imbalance = 7
 
-    public var kind: DataKind { self == .trade ? .trade : .quote }
+    public var kind: DataKind {
+        switch self {
+        case .trade: .trade
+        case .bid, .ask, .middle, .spread: .quote
+        case .bookMiddle, .microprice, .imbalance: .depth
+        }
+    }
 }
 
 /// The treatment of odd lots, which are trades below a size.

@@ -15,6 +15,10 @@ public enum TickField: String, CaseIterable, Hashable, Sendable {
     case askSize = "ask_size"
     case bidExchange = "bid_exchange"
     case askExchange = "ask_exchange"
+    // Fields of books, which have those of quotes but for the exchanges, too.
+    case middle
+    case microprice
+    case imbalance
     // Fields of a provider's bars, whose event time is their end.
     /// The start of its window.
     case start
@@ -65,8 +69,13 @@ public enum TickField: String, CaseIterable, Hashable, Sendable {
         }
     }
 
+    public var isOfBooks: Bool {
+        isOfQuotes && !isText || [.middle, .microprice, .imbalance].contains(self)
+    }
+
     /// Whether records of this kind have the field.
     public func isOf(_ kind: DataKind) -> Bool {
-        kind == .quote ? isOfQuotes : kind == .providerBar ? isOfProviderBars : isOfTrades
+        if kind == .depth { return isOfBooks }
+        return kind == .quote ? isOfQuotes : kind == .providerBar ? isOfProviderBars : isOfTrades
     }
 }

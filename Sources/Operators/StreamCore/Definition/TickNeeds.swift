@@ -1,7 +1,8 @@
 public import MarketModel
 
-/// The ticks that decide the windows of a machine: those that it takes, and behind a join the
-/// quotes that trades were paired with.
+/// The ticks that decide the windows of a machine: those that it takes, and those that they depend
+/// on. Behind a join these are the quotes that trades were paired with, and behind depth the
+/// earlier changes of the book.
 public struct TickNeeds: Hashable, Sendable {
     /// The kind of ticks of which its windows are made.
     public var kind: DataKind
@@ -14,24 +15,30 @@ public struct TickNeeds: Hashable, Sendable {
         self.quoteAge = quoteAge
     }
 
+    /// How long a tick may decide the windows of later ones, in nanoseconds; 0 when none does.
+    var age: Int64 { kind == .depth ? BookRule.knownFor : quoteAge }
+    /// The kind of ticks that may.
+    var earlierKind: DataKind { kind == .depth ? .depth : .quote }
+
     /// Returns the range in which its windows are dirty because of a dirty range of ticks; `nil`
-    /// when none are. Quotes of [a, b) decide trades of [a, b + `quoteAge`).
+    /// when none are. Quotes of [a, b) decide trades of [a, b + `age`), and so do changes of books
+    /// later ones.
     public func dirty(_ range: DirtyRange) -> DirtyRange? {
-        guard quoteAge > 0, range.concerns(.quote) else {
+        guard age > 0, range.concerns(earlierKind) else {
             return range.concerns(kind) ? range : nil
         }
         return range.widened(to: (range.from, StreamLimits.usable(later(range.to))))
     }
 
-    /// Returns the time from which on a quote before `time` decides nothing any more.
+    /// Returns the time from which on a tick before `time` decides nothing any more.
     func later(_ time: Int64) -> Int64 {
-        let (later, overflow) = time.addingReportingOverflow(quoteAge)
+        let (later, overflow) = time.addingReportingOverflow(age)
         return overflow ? Int64.max : later
     }
 
-    /// Returns the time from which on a quote may decide what a trade at `time` is paired with.
+    /// Returns the time from which on an earlier tick may decide about one at `time`.
     func earlier(_ time: Int64) -> Int64 {
-        let (earlier, overflow) = time.subtractingReportingOverflow(quoteAge)
+        let (earlier, overflow) = time.subtractingReportingOverflow(age)
         return overflow ? Int64.min : earlier
     }
 }
@@ -41,14 +48,16 @@ extension MissingStretches {
     /// is partial.
     public func touches(_ symbol: UInt32, _ needs: TickNeeds, from: Int64, to: Int64) -> Bool {
         touches(symbol, needs.kind, from: from, to: to)
-            || needs.quoteAge > 0 && touches(symbol, .quote, from: needs.earlier(from), to: to)
+            || needs.age > 0
+                && touches(symbol, needs.earlierKind, from: needs.earlier(from), to: to)
     }
 
     /// Returns whether a gap says so. Beginnings of subscriptions do not count.
     public func hasGap(_ symbol: UInt32, _ needs: TickNeeds, from: Int64, to: Int64) -> Bool {
         guard let all = bySymbol[symbol] else { return false }
         return all.missing(needs.kind).hasGap(from: from, to: to)
-            || needs.quoteAge > 0 && all.quotes.hasGap(from: needs.earlier(from), to: to)
+            || needs.age > 0
+                && all.missing(needs.earlierKind).hasGap(from: needs.earlier(from), to: to)
     }
 }
 

@@ -66,6 +66,21 @@ public struct JoinRule: Hashable, Sendable {
     public init(maxAge: Int64) { self.maxAge = maxAge }
 }
 
+/// The rule of a node that makes numbers of books.
+public struct BookRule: Hashable, Sendable {
+    /// The best rows of each side whose sizes count.
+    public var levels: Int
+
+    /// As many rows as the latest values show.
+    public static let levelsRange = 1...20
+    /// How long a book is known after its last reset or repetition, in nanoseconds of the receive
+    /// times of its changes. A gateway repeats each book every minute; half as long is left for one
+    /// that comes late. So a book follows from as much of the tape.
+    public static let knownFor: Int64 = 90_000_000_000
+
+    public init(levels: Int) { self.levels = levels }
+}
+
 /// One output of a route, which is a stage with several outputs. A tick goes to the first branch
 /// whose condition it meets.
 public struct RouteBranch: Hashable, Sendable {

@@ -129,7 +129,7 @@ public struct InactivityMachine: BarMaker {
     public mutating func quote(
         _ quote: Quote, source: Int, ordinal: UInt64, _ tables: PartitionTables
     ) {
-        guard rule.field.kind == .quote else { return }
+        guard rule.field.kind != .trade else { return }
         let admission = intake.admit(quote, source: source, ordinal: ordinal, tables)
         let symbol = Int(quote.header.symbol)
         guard case .tick(let tick) = admission else { return exclude(admission, symbol, tables) }

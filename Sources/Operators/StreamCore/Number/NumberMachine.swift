@@ -132,7 +132,7 @@ public struct NumberMachine: BarMaker {
     public mutating func quote(
         _ quote: Quote, source: Int, ordinal: UInt64, _ tables: PartitionTables
     ) {
-        guard rule.field.kind == .quote else { return }
+        guard rule.field.kind != .trade else { return }
         let admission = intake.admit(quote, source: source, ordinal: ordinal, tables)
         guard let reason = place(admission, symbol: Int(quote.header.symbol), tables) else {
             return

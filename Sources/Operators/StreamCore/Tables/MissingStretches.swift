@@ -5,8 +5,8 @@ public import MarketModel
 public struct MissingChange: Hashable, Sendable {
     /// The machine's index of the symbol.
     public var symbol: UInt32
-    /// The kind of ticks: `.any`, `.trade`, `.quote` or `.providerBar`. Nothing is remembered for
-    /// other kinds.
+    /// The kind of ticks: `.any`, `.trade`, `.quote`, `.depth` or `.providerBar`. Nothing is
+    /// remembered for other kinds.
     public var kind: DataKind
     /// The range [from, to) of event times, in nanoseconds since 1970.
     public var from: Int64
@@ -28,8 +28,8 @@ public struct MissingChange: Hashable, Sendable {
 ///
 /// `PartitionTables.missing` of a live machine holds gaps only, because the machine itself sees the
 /// definitions. A repair notes the beginnings of subscriptions here, too, and so does the live
-/// machine of a graph with a join: quotes that were missed before one may have belonged to trades
-/// of windows that open later.
+/// machine of a graph with a join or with depth: quotes that were missed before one may have
+/// belonged to trades of windows that open later, and changes of a book to such windows.
 ///
 /// Changes are applied in the order of the tape, and the last statement about a moment wins. So
 /// applying the newest changes again to a complete state gives the same state. A repair does so
@@ -56,11 +56,16 @@ public struct MissingStretches: Hashable, Sendable {
         var quotes = Missing()
         /// Empty unless `holdsProviderBars`.
         var providerBars = Missing()
+        /// Empty unless `holdsDepth`.
+        var depth = Missing()
 
-        var isEmpty: Bool { trades.isEmpty && quotes.isEmpty && providerBars.isEmpty }
+        var isEmpty: Bool {
+            trades.isEmpty && quotes.isEmpty && providerBars.isEmpty && depth.isEmpty
+        }
 
         func missing(_ kind: DataKind) -> Missing {
-            kind == .quote ? quotes : kind == .providerBar ? providerBars : trades
+            if kind == .depth { return depth }
+            return kind == .quote ? quotes : kind == .providerBar ? providerBars : trades
         }
     }
 
@@ -71,6 +76,8 @@ public struct MissingStretches: Hashable, Sendable {
     public var max: Int
     /// Whether missing bars of a provider are remembered, too: the graph takes such bars.
     public var holdsProviderBars = false
+    /// Whether missing changes of books are remembered, too: the graph takes depth.
+    public var holdsDepth = false
 
     public init(max: Int = StreamLimits.missingStretchesMax) { self.max = max }
 
@@ -79,7 +86,7 @@ public struct MissingStretches: Hashable, Sendable {
     var symbols: [UInt32] { bySymbol.keys.sorted() }
 
     /// Returns whether ticks of this kind in [from, to) are missing, so that a window over that
-    /// time is partial. `kind` is `.trade`, `.quote` or `.providerBar`.
+    /// time is partial. `kind` is `.trade`, `.quote`, `.depth` or `.providerBar`.
     public func touches(_ symbol: UInt32, _ kind: DataKind, from: Int64, to: Int64) -> Bool {
         guard !bySymbol.isEmpty, let all = bySymbol[symbol] else { return false }
         return all.missing(kind).touches(from: from, to: to)
@@ -89,7 +96,7 @@ public struct MissingStretches: Hashable, Sendable {
     public mutating func apply(_ change: MissingChange) {
         guard change.from < change.to else { return }
         let (stretch, max) = (Stretch(from: change.from, to: change.to), max)
-        let holdsBars = holdsProviderBars
+        let (holdsBars, holdsDepth) = (holdsProviderBars, holdsDepth)
         update(change.symbol) { all in
             if change.kind == .trade || change.kind == .any {
                 all.trades.apply(stretch, isFilled: change.isFilled, max: max)
@@ -100,16 +107,20 @@ public struct MissingStretches: Hashable, Sendable {
             if holdsBars, change.kind == .providerBar || change.kind == .any {
                 all.providerBars.apply(stretch, isFilled: change.isFilled, max: max)
             }
+            if holdsDepth, change.kind == .depth || change.kind == .any {
+                all.depth.apply(stretch, isFilled: change.isFilled, max: max)
+            }
         }
     }
 
     /// Notes that a subscription began at `time`. Ticks of all kinds before it are missing.
     public mutating func start(_ symbol: UInt32, at time: Int64) {
-        let (max, holdsBars) = (max, holdsProviderBars)
+        let (max, holdsBars, holdsDepth) = (max, holdsProviderBars, holdsDepth)
         update(symbol) { all in
             all.trades.start(time, max: max)
             all.quotes.start(time, max: max)
             if holdsBars { all.providerBars.start(time, max: max) }
+            if holdsDepth { all.depth.start(time, max: max) }
         }
     }
 
@@ -120,6 +131,7 @@ public struct MissingStretches: Hashable, Sendable {
             all.trades.forget(before: time)
             all.quotes.forget(before: time)
             all.providerBars.forget(before: time)
+            all.depth.forget(before: time)
         }
     }
 
@@ -130,6 +142,7 @@ public struct MissingStretches: Hashable, Sendable {
             all.trades.forgetStarts(before: time)
             all.quotes.forgetStarts(before: time)
             all.providerBars.forgetStarts(before: time)
+            all.depth.forgetStarts(before: time)
         }
     }
 

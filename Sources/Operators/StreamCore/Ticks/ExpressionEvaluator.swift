@@ -51,6 +51,11 @@ public struct ExpressionEvaluator: Sendable {
             text: { ShortText(raw: $0.isOfQuotes ? $0.bits(of: quote) : 0) })
     }
 
+    /// Returns the same for a book, which has no texts.
+    public func isMet(by book: BookTick) -> Bool {
+        run(book.header, number: { $0.number(of: book) }, text: { _ in ShortText(raw: 0) })
+    }
+
     /// Returns the same for a provider's bar, which has no texts.
     public func isMet(by bar: ProviderBar) -> Bool {
         run(bar.header, number: { $0.number(of: bar) }, text: { _ in ShortText(raw: 0) })
@@ -246,6 +251,13 @@ extension TickField {
         }
     }
 
+    fileprivate func number(of book: BookTick) -> Int128 {
+        if self == .middle { return book.quote.price(of: .bookMiddle).number }
+        if self == .microprice { return book.quote.price(of: .microprice).number }
+        if self == .imbalance { return book.quote(for: .imbalance).price(of: .imbalance).number }
+        return number(of: book.quote)
+    }
+
     fileprivate func number(of bar: ProviderBar) -> Int128 {
         switch self {
         case .start: bar.openTime.number
@@ -266,7 +278,7 @@ extension TickField {
                 ? ExpressionStack.undefined : Int128(bar.trades) * 1_000_000_000
         case .id, .time, .receiveTime: number(of: bar.header)
         case .price, .size, .exchange, .conditions, .bid, .ask, .bidSize, .askSize, .bidExchange,
-            .askExchange:
+            .askExchange, .middle, .microprice, .imbalance:
             ExpressionStack.undefined
         }
     }

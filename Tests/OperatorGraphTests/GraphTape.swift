@@ -101,6 +101,44 @@ struct GraphTape {
         #expect(isIn)
     }
 
+    /// Appends a row of a book. Rows of one time that follow each other are one change.
+    mutating func row(
+        _ symbol: String = "AAPL", at seconds: Double, received: Double? = nil, _ side: BookSide,
+        _ position: UInt32, _ operation: DepthOperation = .insert, price: Double = 0,
+        size: Double = 1, flags: TickFlags = [], isRepeated: Bool = false
+    ) throws {
+        let header = TickHeader(
+            symbol: try self.symbol(symbol), flags: flags, providerTime: Self.time(seconds),
+            receiveTime: Self.time(received ?? seconds))
+        let isIn = builder.append(
+            DepthUpdate(
+                header: header, position: position, side: side, operation: operation,
+                price: Price(raw: Int64(price * 1_000_000_000)),
+                size: Quantity(raw: Int64(size * 100_000_000)),
+                flags: isRepeated ? .repeated : []))
+        #expect(isIn)
+    }
+
+    /// Appends a whole book: a reset and its rows, each of a price and a size.
+    mutating func book(
+        _ symbol: String = "AAPL", at seconds: Double, bids: [(Double, Double)],
+        asks: [(Double, Double)], isRepeated: Bool = false
+    ) throws {
+        let header = TickHeader(
+            symbol: try self.symbol(symbol), providerTime: Self.time(seconds),
+            receiveTime: Self.time(seconds))
+        let isIn = builder.append(
+            DepthReset(header: header, reason: isRepeated ? .repeated : .reset))
+        #expect(isIn)
+        for (side, rows) in [(BookSide.bid, bids), (.ask, asks)] {
+            for (place, (price, size)) in rows.enumerated() {
+                try row(
+                    symbol, at: seconds, side, UInt32(place), price: price, size: size,
+                    isRepeated: isRepeated)
+            }
+        }
+    }
+
     /// Appends a provider's bar of `length` seconds that begins at `start`. The prices are open,
     /// high, low and close.
     mutating func providerBar(
@@ -357,6 +395,20 @@ enum Nodes {
             operation: .resample(
                 ResampleRule(
                     ProviderBarChoice(bars, of: data), series: try BarSeriesSet(series))))
+    }
+
+    /// A node that makes books, and bars of a second of one of their numbers for each of `fields`.
+    static func books(
+        levels: Int = 2, _ fields: [(series: String, field: InputField)]
+    ) throws -> [GraphNode] {
+        let book = GraphNode(
+            name: "book", input: .ticks(.depth), operation: .book(BookRule(levels: levels)))
+        return try [book]
+            + fields.map { series, field in
+                bars(
+                    "\(series)s", .node(0),
+                    BarRule(series: try BarSeriesSet([seconds(series, 1)]), field: field))
+            }
     }
 
     static func join(

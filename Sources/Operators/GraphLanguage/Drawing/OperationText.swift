@@ -21,6 +21,8 @@ extension GraphOperation {
         case .custom(let name, _): return "custom code \(name)"
         case .join(let rule, _):
             return "join, a quote counts for \(duration(rule.maxAge))"
+        case .book(let rule):
+            return "books, the best \(rule.levels == 1 ? "row" : "\(rule.levels) rows") of a side"
         case .bars(let rule, let calendar): return "bars of \(rule.summary(calendar))"
         case .aggregate(let rule, let calendar):
             let functions = rule.functions.map(\.rawValue).joined(separator: ", ")
@@ -43,7 +45,7 @@ extension GraphOperation {
 
     var details: [String] {
         switch self {
-        case .deduplicate, .throttle, .filter, .join: []
+        case .deduplicate, .throttle, .filter, .join, .book: []
         case .route(let branches):
             branches.map { "\($0.name): \($0.condition?.text ?? "else")" }
         case .custom(_, let settings): settings.map { "\($0.name): \($0.value)" }
@@ -64,7 +66,7 @@ extension LiveEdge {
 
 extension BarRule {
     fileprivate func summary(_ calendar: String?) -> String {
-        var parts = [field == .trade ? "trades" : "\(field) of quotes"]
+        var parts = [field == .trade ? "trades" : "\(field.shown) of \(field.kind.shown)"]
         if let conditions { parts.append("conditions \(conditions.name)") }
         switch oddLots {
         case .count: break
@@ -74,6 +76,11 @@ extension BarRule {
         if let calendar { parts.append("calendar \(calendar)") }
         return parts.joined(separator: ", ")
     }
+}
+
+extension InputField {
+    /// The number by its name in the file.
+    fileprivate var shown: String { self == .bookMiddle ? "middle" : "\(self)" }
 }
 
 extension OddLotLimit {

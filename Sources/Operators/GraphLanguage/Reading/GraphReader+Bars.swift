@@ -39,19 +39,27 @@ extension GraphReader {
     private static let fields: [(name: String, value: InputField)] = [
         ("trade", .trade), ("bid", .bid), ("ask", .ask), ("middle", .middle), ("spread", .spread),
     ]
+    private static let fieldsOfBooks: [(name: String, value: InputField)] = [
+        ("middle", .bookMiddle), ("microprice", .microprice), ("imbalance", .imbalance),
+    ]
 
     /// Returns the field; `nil` when it is wrong, or the kind of the input is not known.
     private mutating func field(
         _ draft: NodeDraft, _ kind: DataKind?, quoteDefault: InputField?
     ) -> InputField? {
-        let given = problems.choice(draft.fields["price"], "\(draft.owner): price", Self.fields)
+        // Without an input it is not known which of them are meant.
+        let fields = kind.map { $0 == .depth ? Self.fieldsOfBooks : Self.fields }
+        let given = problems.choice(
+            draft.fields["price"], "\(draft.owner): price",
+            fields ?? Self.fields + Self.fieldsOfBooks)
         guard let kind else { return nil }
         if draft.fields["price"] != nil, given == nil { return nil }
         let field = given ?? (kind == .trade ? .trade : quoteDefault)
         guard let field else {
             problems.add(
                 draft.position,
-                "\(draft.owner): quotes have several prices: choose one, as 'price: middle'")
+                "\(draft.owner): \(kind.shown) have several prices: choose one, as "
+                    + "'price: middle'")
             return nil
         }
         guard field.kind == kind else {
@@ -69,8 +77,9 @@ extension GraphReader {
         guard let node = draft.fields["conditions"],
             let name = problems.text(node, "\(draft.owner): conditions")
         else { return nil }
-        if kind == .quote {
-            problems.add(node.position, "\(draft.owner): quotes have no sale conditions: remove it")
+        if let kind, kind != .trade {
+            problems.add(
+                node.position, "\(draft.owner): \(kind.shown) have no sale conditions: remove it")
         }
         return use(conditions: name, at: node.position)
     }
@@ -79,8 +88,9 @@ extension GraphReader {
     private mutating func oddLots(_ draft: NodeDraft, _ kind: DataKind?) -> OddLotRule? {
         guard let node = draft.fields["odd_lots"] else { return nil }
         let owner = "\(draft.owner): odd_lots"
-        if kind == .quote {
-            problems.add(node.position, "\(draft.owner): quotes are no odd lots: remove odd_lots")
+        if let kind, kind != .trade {
+            problems.add(
+                node.position, "\(draft.owner): \(kind.shown) are no odd lots: remove odd_lots")
         }
         var rule: YAMLNode? = node
         var below = OddLotLimit.size(RoundLot.usual)
@@ -106,7 +116,7 @@ extension GraphReader {
     }
 
     mutating func aggregate(_ draft: NodeDraft, _ kind: DataKind?) -> GraphOperation? {
-        let field = field(draft, kind, quoteDefault: .middle)
+        let field = field(draft, kind, quoteDefault: kind == .depth ? .bookMiddle : .middle)
         let rule = rule(draft, kind, field)
         let example = "[mean, count]"
         let items = problems.list(
@@ -123,11 +133,11 @@ extension GraphReader {
                 problems.add(
                     item.position, "\(draft.owner): \(function.rawValue) is there twice")
             }
-            if function == .vwap, kind == .quote {
+            if function == .vwap, let kind, kind != .trade {
                 problems.add(
-                    item.position, "\(draft.owner): vwap is of trades: quotes have no size")
+                    item.position, "\(draft.owner): vwap is of trades: \(kind.shown) have no size")
             }
-            if function == .spread, kind == .trade {
+            if function == .spread, let kind, kind != .quote {
                 problems.add(item.position, "\(draft.owner): spread is of quotes")
             }
             functions.append(function)

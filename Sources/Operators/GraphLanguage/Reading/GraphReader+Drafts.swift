@@ -160,7 +160,7 @@ extension GraphReader {
                     place,
                     "\(draft.owner): \(key) \(Shown.text(name)) is no node: "
                         + (near.map { "did you mean \($0)?" }
-                            ?? "write trades, quotes, provider_bars or the name of a node"))
+                            ?? "write trades, quotes, depth, provider_bars or the name of a node"))
             }
             return nil
         }
@@ -191,7 +191,7 @@ extension GraphReader {
             return draft.operation == .resample
                 ? nil : "\(draft.operation.rawValue) takes ticks, and \(feeder.name) makes bars"
         // Which ticks these nodes pass is known when they are built.
-        case .deduplicate, .filter, .throttle, .custom, .join: return nil
+        case .deduplicate, .filter, .throttle, .custom, .join, .book: return nil
         }
     }
 

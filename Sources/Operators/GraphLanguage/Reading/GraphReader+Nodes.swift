@@ -13,6 +13,13 @@ extension GraphReader {
         let taken = source?.flow ?? draft.source?.node.flatMap { flowsOfWrong[$0] }
         let (operation, flow, branches) = operation(draft, taken)
         let live = live(draft)
+        if flow == .ticks(.depth), draft.operation != .book,
+            let position = draft.fields["live"]?.position
+        {
+            problems.add(
+                position,
+                "\(draft.owner): books are not sent live: remove live, and listen to bars of them")
+        }
         guard let source, let operation else {
             if taken != nil, draft.operation.passesTicks { flowsOfWrong[draft.name] = flow }
             if draft.operation == .bars || draft.operation == .resample { isSeriesMissing = true }
@@ -29,15 +36,11 @@ extension GraphReader {
         switch draft.source {
         case nil: return nil
         case .ticks(let kind)?:
-            if draft.operation.takes(kind) { return (.ticks(kind), .ticks(kind)) }
-            let advice =
-                draft.operation == .join
-                ? "a join takes trades: write 'input: trades, with: quotes'"
-                : kind == .providerBar
-                    ? Self.providerBarAdvice(draft)
-                    : "resample takes bars: write provider_bars, or the name of a node that makes "
-                        + "some"
-            problems.add(draft.sourcePosition, "\(draft.owner): \(advice)")
+            let isTaken =
+                kind == .depth ? draft.operation == .book : draft.operation.takes(kind)
+            if isTaken { return (.ticks(kind), .ticks(kind)) }
+            problems.add(
+                draft.sourcePosition, "\(draft.owner): \(Self.advice(draft, ofTape: kind))")
             return nil
         case .node(let name)?:
             guard let index = index(name), isTaken(nodes[index], draft) else { return nil }
@@ -60,14 +63,40 @@ extension GraphReader {
     /// Reports a node that passes ticks which the draft's operator does not take.
     private mutating func isTaken(_ feeder: BuiltNode, _ draft: NodeDraft) -> Bool {
         guard let kind = feeder.flow.kind, !draft.operation.takes(kind) else { return true }
-        let advice =
-            draft.operation == .join
-            ? "a join takes trades, and \(feeder.node.name) passes \(kind.shown)"
-            : kind == .providerBar
-                ? Self.providerBarAdvice(draft)
-                : "resample takes bars, and \(feeder.node.name) passes ticks"
-        problems.add(draft.sourcePosition, "\(draft.owner): \(advice)")
+        problems.add(
+            draft.sourcePosition, "\(draft.owner): \(Self.advice(draft, feeder.node.name, kind))")
         return false
+    }
+
+    /// What to do with records of the tape that the draft's operator does not take.
+    private static func advice(_ draft: NodeDraft, ofTape kind: DataKind) -> String {
+        if draft.operation == .book { return "a book is made of depth: write 'input: depth'" }
+        if kind == .depth {
+            return "depth are changes of single rows: make books of them by "
+                + "'operator: book, input: depth, levels: 5', and name that node"
+        }
+        if draft.operation == .join {
+            return "a join takes trades: write 'input: trades, with: quotes'"
+        }
+        return kind == .providerBar
+            ? providerBarAdvice(draft)
+            : "resample takes bars: write provider_bars, or the name of a node that makes some"
+    }
+
+    /// What to do with records that the draft's operator does not take, and that a node passes.
+    private static func advice(_ draft: NodeDraft, _ feeder: String, _ kind: DataKind) -> String {
+        switch draft.operation {
+        case .book: return "a book is made of depth: write 'input: depth'"
+        case .join: return "a join takes trades, and \(feeder) passes \(kind.shown)"
+        case .deduplicate where kind == .depth:
+            return "two equal changes of a book are two: remove the node"
+        case .custom where kind == .depth:
+            return "custom code takes trades and quotes, not books: write filter or throttle"
+        case .deduplicate, .filter, .throttle, .route, .custom, .bars, .aggregate, .resample,
+            .breadth, .scan:
+            return kind == .providerBar
+                ? providerBarAdvice(draft) : "resample takes bars, and \(feeder) passes ticks"
+        }
     }
 
     /// Finds the quotes of a join.
@@ -138,7 +167,7 @@ extension GraphReader {
         case .bars(let rule, _): register(rule.series, of: draft, isBars: true)
         case .aggregate(let rule, _): register(rule.bars.series, of: draft, isBars: false)
         case .resample(let rule): register(rule.series, of: draft, isBars: true)
-        case .throttle, .filter, .route, .custom, .join, .breadth, .scan: break
+        case .throttle, .filter, .route, .custom, .join, .book, .breadth, .scan: break
         }
     }
 

@@ -22,6 +22,7 @@ extension GraphReader {
             return (branches.map { .route($0) }, passed, (branches ?? []).map(\.name))
         case .custom: return (custom(draft), passed, [])
         case .join: return (join(draft, input), .joined, [])
+        case .book: return (book(draft), .ticks(.depth), [])
         case .bars: return (bars(draft, kind), .bars, [])
         case .aggregate: return (aggregate(draft, kind), .values, [])
         case .resample: return (resample(draft, kind), .bars, [])
@@ -135,6 +136,14 @@ extension GraphReader {
         }
         guard let maxAge, let quotes else { return nil }
         return .join(JoinRule(maxAge: maxAge), with: quotes)
+    }
+
+    private mutating func book(_ draft: NodeDraft) -> GraphOperation? {
+        let range = BookRule.levelsRange
+        return problems.integer(
+            draft.fields.required("levels", of: draft.owner, as: "5", &problems),
+            "\(draft.owner): levels", in: Int64(range.lowerBound)...Int64(range.upperBound)
+        ).map { .book(BookRule(levels: Int($0))) }
     }
 
     private mutating func branches(_ draft: NodeDraft, _ input: Flow?) -> [RouteBranch]? {

@@ -34,12 +34,14 @@ enum Flow: Hashable {
 extension DataKind {
     /// The inputs of a graph by their names in the file.
     static let inputs: [(name: String, kind: DataKind)] = [
-        ("trades", .trade), ("quotes", .quote), ("provider_bars", .providerBar),
+        ("trades", .trade), ("quotes", .quote), ("depth", .depth),
+        ("provider_bars", .providerBar),
     ]
 
     /// The records in words, for messages.
     var shown: String {
-        self == .quote ? "quotes" : self == .providerBar ? "provider bars" : "trades"
+        if self == .depth { return "books" }
+        return self == .quote ? "quotes" : self == .providerBar ? "provider bars" : "trades"
     }
 }
 
@@ -51,6 +53,7 @@ enum OperatorName: String, CaseIterable {
     case route
     case custom
     case join
+    case book
     case bars
     case aggregate
     case resample
@@ -66,6 +69,7 @@ enum OperatorName: String, CaseIterable {
         case .route: ["branches"]
         case .custom: ["code", "settings", "live"]
         case .join: ["with", "max_age", "live"]
+        case .book: ["levels"]
         case .bars: ["price", "conditions", "odd_lots", "calendar", "series"]
         case .aggregate: ["price", "conditions", "odd_lots", "calendar", "functions", "series"]
         case .resample: ["from", "of", "series"]
@@ -79,12 +83,16 @@ enum OperatorName: String, CaseIterable {
     /// Whether it works over all partitions, on the bars of a series.
     var isOverAll: Bool { self == .breadth || self == .scan }
 
-    /// Whether it takes records of this kind, from the tape or from a node that passes them.
+    /// Whether it takes records of this kind, from the tape or from a node that passes them. Those
+    /// of depth are books, which `book` alone makes of the tape.
     func takes(_ kind: DataKind) -> Bool {
         switch self {
-        case .deduplicate, .filter, .throttle, .route: true
-        case .custom, .bars, .aggregate: kind != .providerBar
+        case .filter, .throttle, .route: true
+        case .deduplicate: kind != .depth
+        case .custom: kind == .trade || kind == .quote
+        case .bars, .aggregate: kind != .providerBar
         case .join: kind == .trade
+        case .book: false
         case .resample: kind == .providerBar
         case .breadth, .scan: false
         }
@@ -93,7 +101,7 @@ enum OperatorName: String, CaseIterable {
     /// Whether ticks leave the node. Such a node is useless if no other node takes them.
     var passesTicks: Bool {
         switch self {
-        case .deduplicate, .filter, .throttle, .route, .join: true
+        case .deduplicate, .filter, .throttle, .route, .join, .book: true
         case .custom, .bars, .aggregate, .resample, .breadth, .scan: false
         }
     }

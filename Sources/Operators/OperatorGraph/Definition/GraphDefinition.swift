@@ -64,7 +64,7 @@ package struct GraphNode: Hashable, Sendable {
 
 /// The input of a node.
 package enum GraphInput: Hashable, Sendable {
-    /// `.trade`, `.quote` or `.providerBar`, directly from the tape.
+    /// `.trade`, `.quote`, `.depth` or `.providerBar`, directly from the tape.
     case ticks(DataKind)
     /// The output of the node with this index: ticks or a provider's bars that it lets through, or
     /// bars that it makes.
@@ -73,9 +73,9 @@ package enum GraphInput: Hashable, Sendable {
     case branch(node: Int, branch: Int)
 }
 
-/// What a node does. The first six take ticks and let some of them through; `bars` and `aggregate`
-/// make windows of ticks, and `resample` makes them of bars. A provider's bars are ticks to the
-/// first four, and bars to `resample`.
+/// What a node does. The first six take ticks and let some of them through; `book` makes ticks of
+/// depth; `bars` and `aggregate` make windows of ticks, and `resample` makes them of bars. A
+/// provider's bars are ticks to the first four, and bars to `resample`.
 package enum GraphOperation: Hashable, Sendable {
     case deduplicate(DeduplicateRule)
     case throttle(ThrottleRule)
@@ -85,6 +85,8 @@ package enum GraphOperation: Hashable, Sendable {
     case custom(name: String, settings: [GraphSetting])
     /// Lets all trades through, each with the fields of the last quote that came to `with`.
     case join(JoinRule, with: GraphInput)
+    /// Makes numbers of books, from the changes of their rows.
+    case book(BookRule)
     /// `calendar` is the name of the calendar for its sessions.
     case bars(BarRule, calendar: String?)
     case aggregate(AggregateRule, calendar: String?)

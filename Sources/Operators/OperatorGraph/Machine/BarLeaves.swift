@@ -23,6 +23,7 @@ struct BarLeaves: Sendable {
         resamplePlans = plan.resamples
         tables = PartitionTables(plan.groups)
         tables.missing.holdsProviderBars = plan.providerBars.isUsed
+        tables.missing.holdsDepth = !plan.books.isEmpty
     }
 
     init(_ plan: GraphPlan) {

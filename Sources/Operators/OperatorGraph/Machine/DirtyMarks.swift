@@ -14,9 +14,10 @@ struct DirtyMarks {
     /// sources, unless a definition names one.
     let source: Int?
     /// Whether the graph makes bars of trades, of quotes (or of trades that a join pairs with
-    /// quotes), or of a provider's bars.
+    /// quotes), of books, or of a provider's bars.
     let hasTrades: Bool
     let hasQuotes: Bool
+    let hasDepth: Bool
     let hasProviderBars: Bool
     /// What gap records state about missing ticks, in their order.
     private(set) var missing: [MissingChange] = []
@@ -26,6 +27,7 @@ struct DirtyMarks {
         self.source = source
         hasTrades = !plan.trades.leaves.isEmpty
         hasQuotes = !plan.quotes.leaves.isEmpty || !plan.quotes.joins.isEmpty
+        hasDepth = !plan.depth.leaves.isEmpty
         hasProviderBars = !plan.providerBars.leaves.isEmpty
     }
 
@@ -87,8 +89,9 @@ struct DirtyMarks {
             switch meaning.kind {
             case .trade: hasTrades
             case .quote: hasQuotes
+            case .depth: hasDepth
             case .providerBar: hasProviderBars
-            default: hasTrades || hasQuotes || hasProviderBars
+            default: hasTrades || hasQuotes || hasDepth || hasProviderBars
             }
         guard isUsed else { return }
         for symbol in symbols {

@@ -4,7 +4,7 @@ internal import StreamCore
 
 /// The effect of a gap record on windows. Its `init` returns `nil` when the record has none.
 struct GapMeaning {
-    /// The kind of records: `.any`, `.trade`, `.quote` or `.providerBar`.
+    /// The kind of records: `.any`, `.trade`, `.quote`, `.depth` or `.providerBar`.
     let kind: DataKind
     /// The time [from, to) of the gap, in nanoseconds since 1970.
     let from: Int64
@@ -14,7 +14,7 @@ struct GapMeaning {
 
     init?(_ gap: GapRecord) {
         guard let kind = DataKind(rawValue: gap.kind),
-            [.any, .trade, .quote, .providerBar].contains(kind)
+            [.any, .trade, .quote, .depth, .providerBar].contains(kind)
         else { return nil }
         self.kind = kind
         switch GapState(rawValue: gap.state) {

@@ -1,13 +1,14 @@
 package import StreamCore
 
 // The state of all nodes as bytes: a head that names the program, and one piece each for the
-// tables, every leaf and resampling machine, the missing ticks, every stage with a state, and every
-// history.
+// tables, every leaf and resampling machine, the missing ticks, every stage with a state, the
+// books, and every history.
 extension GraphMachine {
     /// Returns the number of pieces.
     private static func pieces(of plan: GraphPlan) -> Int {
         1 + plan.leaves.count + plan.resamples.count + 1 + plan.deduplicates.count
-            + plan.throttles.count + plan.joins.count + plan.customs.count + plan.histories.count
+            + plan.throttles.count + plan.joins.count + (plan.books.isEmpty ? 0 : 1)
+            + plan.customs.count + plan.histories.count
     }
 
     /// Appends everything that decides the machine's later results. A state larger than
@@ -23,6 +24,7 @@ extension GraphMachine {
         for deduplicator in stages.deduplicators { deduplicator.encode(into: &bytes) }
         for throttle in stages.throttles { throttle.encode(into: &bytes) }
         for join in stages.joins { join.encode(into: &bytes) }
+        if !program.plan.books.isEmpty { stages.books.encode(into: &bytes) }
         for custom in stages.operators {
             StateDirectory.wrap(into: &bytes) { custom.encode(into: &$0) }
         }
@@ -40,7 +42,7 @@ extension GraphMachine {
         rest = rest.dropFirst(machines)
         leaves.tables.missing = try MissingStretches(
             restoring: bytes.extracting(rest.removeFirst()), symbols: leaves.tables.symbols.count,
-            holdsProviderBars: plan.providerBars.isUsed)
+            holdsProviderBars: plan.providerBars.isUsed, holdsDepth: !plan.books.isEmpty)
         var stages = TickStages(program)
         for (index, rule) in plan.deduplicates.enumerated() {
             let piece = rest.removeFirst()
@@ -54,6 +56,11 @@ extension GraphMachine {
         for (index, rule) in plan.joins.enumerated() {
             let piece = rest.removeFirst()
             stages.joins[index] = try QuoteJoin(rule, restoring: bytes.extracting(piece))
+        }
+        if !plan.books.isEmpty {
+            let piece = bytes.extracting(rest.removeFirst())
+            stages.books = try DepthBooks(
+                restoring: piece, symbols: leaves.tables.symbols.count)
         }
         for index in plan.customs.indices {
             let piece = bytes.extracting(rest.removeFirst())

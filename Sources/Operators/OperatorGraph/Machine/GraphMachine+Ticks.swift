@@ -62,13 +62,14 @@ extension GraphMachine {
         definitions.note(message, in: packet, source: source, symbol: change.index)
         packetSymbols.set(index, change.index)
         if change.isNew { stages.define(change.index, symbols.pair(at: change.index)) }
-        if !program.plan.joins.isEmpty { noteFeed(change, since: subscription.since) }
+        if program.plan.remembersFeeds { noteFeed(change, since: subscription.since) }
     }
 
-    /// Notes for joins that another member feeds a symbol, or that its subscription began again.
+    /// Notes for joins and books that another member feeds a symbol, or that its subscription began
+    /// again.
     private mutating func noteFeed(_ change: PartitionTables.Change, since: Timestamp) {
         let source = symbols.source(of: change.index)
-        if change.isMoved { stages.forgetQuotes(of: change.index, fedBy: source) }
+        if change.isMoved { stages.forgetOthers(of: change.index, fedBy: source) }
         let limit = StreamLimits.eventTimeNanosecondsMax.magnitude
         guard since.nanoseconds.magnitude <= limit, change.isNew || change.restart != nil else {
             return
@@ -77,6 +78,7 @@ extension GraphMachine {
         let (kept, isBelow) = reached.subtractingReportingOverflow(program.plan.startsKept)
         if !isBelow { leaves.tables.missing.forgetStarts(change.index, before: kept) }
         leaves.tables.missing.start(change.index, at: since.nanoseconds)
+        stages.books.lose(change.index, before: since.nanoseconds)
     }
 
     // MARK: ticks through stages into several machines
@@ -90,7 +92,8 @@ extension GraphMachine {
         let (trades, quotes) = (program.plan.trades, program.plan.quotes)
         // The points at which the ticks of the tape come in.
         let roots = (trades.bit(of: .ticks(.trade)), quotes.bit(of: .ticks(.quote)))
-        var (hasMarks, hasDays) = (false, false)
+        let hasBooks = !program.plan.books.isEmpty
+        var (hasMarks, hasDays, open) = (false, false, OpenChange())
         var run = TradeRun.none
         swap(&run, &emptyRun)
         var ordinal = header.firstOrdinal
@@ -115,6 +118,7 @@ extension GraphMachine {
             case .bar: ordinal &+= 1
             case .other(let message):
                 guard WireFormat.Template.isTick(message.template) else {
+                    end(&open, source, &output)
                     if knows(message, packet, source: source) { continue }
                     take(&run, source, trades, root: roots.0, &output)
                     define(message, packet, source: source)
@@ -125,12 +129,15 @@ extension GraphMachine {
                     hasDays = true
                     take(&run, source, trades, root: roots.0, &output)
                     takeProviderBar(message, packet, source, ordinal, &output)
+                } else if hasBooks, message.isOfBook {
+                    takeDepth(message, packet, source, ordinal, &open, &output)
                 }
                 ordinal &+= 1
             case .malformed: hasMarks = false
             }
         }
         take(&run, source, trades, root: roots.0, &output)
+        end(&open, source, &output)
         swap(&run, &emptyRun)
         if hasMarks { markPacket(packet, source: source, into: &output) }
         if hasDays, !histories.isEmpty { takeDays(in: packet, source: source) }

@@ -73,6 +73,7 @@ package struct GraphMachine: Sendable {
             let (kept, isBelow) = reached.subtractingReportingOverflow(StreamLimits.missingKept)
             if !isBelow { leaves.tables.missing.forget(change.symbol, before: kept) }
             leaves.tables.missing.apply(change)
+            noteBook(change)
         }
     }
 
@@ -260,6 +261,8 @@ package struct GraphMachine: Sendable {
         if plan.values.isEmpty {
             for var late in listed {
                 late.series = plan.series[Int(late.series)]
+                // Machines take a book as a quote.
+                if plan.kind == .depth { late.kind = .depth }
                 output.late.append(late)
             }
         }

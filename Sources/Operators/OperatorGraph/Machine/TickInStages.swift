@@ -1,13 +1,14 @@
 internal import MarketModel
 internal import StreamCore
 
-/// A trade, a quote or a provider's bar on its way through the stages. Each kind has a separate
-/// type, so that the loop over the stages contains no test for the kind.
+/// A trade, a quote, a book or a provider's bar on its way through the stages. Each kind has a
+/// separate type, so that the loop over the stages contains no test for the kind.
 protocol TickInStages {
     var header: TickHeader { get }
     /// The source that sent it.
     var source: Int { get }
-    /// The tick as custom operators get it; `nil` for a provider's bar, which they do not take.
+    /// The tick as custom operators get it; `nil` for books and a provider's bars, which they do
+    /// not take.
     var graphTick: GraphTick? { get }
     /// The tick as live readers get it.
     var liveRecord: LiveTick.Record { get }
@@ -96,6 +97,27 @@ struct QuoteInStages: TickInStages {
     func duplicate(series: UInt16) -> LateTick {
         LateTick(
             quote, source: source, ordinal: ordinal, series: series,
+            openTime: header.eventTime, closeTime: header.eventTime, reason: .duplicate)
+    }
+}
+
+/// A book behind one change. Only filters, routes and throttles take it.
+struct BookInStages: TickInStages {
+    let tick: BookTick
+    let source: Int
+    let ordinal: UInt64
+
+    var header: TickHeader { tick.header }
+    var graphTick: GraphTick? { nil }
+    var liveRecord: LiveTick.Record { .quote(tick.quote) }
+    var twins: UInt64 { 0 }
+
+    func isNew(for _: inout Deduplicator, of _: Int) -> Bool { true }
+    func meets(_ condition: ExpressionEvaluator) -> Bool { condition.isMet(by: tick) }
+
+    func duplicate(series: UInt16) -> LateTick {
+        LateTick(
+            tick.quote, source: source, ordinal: ordinal, series: series,
             openTime: header.eventTime, closeTime: header.eventTime, reason: .duplicate)
     }
 }

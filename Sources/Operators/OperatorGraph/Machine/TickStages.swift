@@ -11,6 +11,8 @@ struct TickStages: Sendable {
     var evaluators: [ExpressionEvaluator]
     var operators: [any TickOperator]
     var joins: [QuoteJoin]
+    /// The books, which the nodes that make numbers of them share.
+    var books = DepthBooks()
     let branches: [BranchPlan]
     /// Values of custom operators beyond the limits of `OperatorValue`. Counted since this value
     /// was made: not part of the state.
@@ -147,9 +149,10 @@ struct TickStages: Sendable {
         return way
     }
 
-    /// Forgets the quotes of other sources of a symbol that this one feeds from now on.
-    mutating func forgetQuotes(of symbol: UInt32, fedBy source: Int) {
+    /// Forgets quotes and book of other sources of a symbol that this one feeds from now on.
+    mutating func forgetOthers(of symbol: UInt32, fedBy source: Int) {
         for index in joins.indices { joins[index].forget(symbol, fedBy: source) }
+        books.forget(symbol, fedBy: source)
     }
 
     /// Sends a tick into the first branch whose condition it meets. Returns false when it meets

@@ -62,6 +62,7 @@ struct CanonicalText {
         case .join(let rule, let quotes):
             add("join \(rule.maxAge)")
             add(quotes)
+        case .book(let rule): add("book \(rule.levels)")
         case .bars(let rule, let calendar): add(rule, calendar)
         case .aggregate(let rule, let calendar):
             add(rule.bars, calendar)

@@ -21,6 +21,9 @@ struct GraphCompiler {
         findPoints()
         findJoins()
         for index in definition.nodes.indices { compile(index) }
+        for place in plan.books.indices {
+            plan.books[place].reach = plan.reach(of: plan.books[place].output, in: plan.depth)
+        }
     }
 
     /// Finds the places from which some node takes ticks. There are at most as many as nodes.
@@ -53,7 +56,8 @@ struct GraphCompiler {
         case .resample(let rule) where rule.provider == nil: return nil
         case .resample: return .providerBar
         case .breadth, .scan: return nil
-        case .deduplicate, .throttle, .filter, .route, .custom, .join, .bars, .aggregate: break
+        case .deduplicate, .throttle, .filter, .route, .custom, .join, .book, .bars, .aggregate:
+            break
         }
         switch node.input {
         case .ticks(let kind): return kind
@@ -85,6 +89,9 @@ struct GraphCompiler {
             plan.customs.append(index)
             add(stage(index, .custom, plan.customs.count - 1), of: index)
         case .join: add(stage(index, .join, joinNumber(of: index)), of: index)
+        case .book(let rule):
+            let output = plan.depth.bit(of: .node(index))
+            plan.books.append(BookPlan(levels: rule.levels, output: output))
         case .bars(let rule, let calendar): addBars(rule, calendar, of: index)
         case .aggregate(let rule, let calendar): addAggregates(rule, calendar, of: index)
         case .resample(let rule): add(rule, of: index)
@@ -162,11 +169,11 @@ struct GraphCompiler {
     /// Adds up to three machines: one with weight one for every tick, one for the VWAP, and one for
     /// the spread if the others use another number of a quote.
     private mutating func addAggregates(_ rule: AggregateRule, _ calendar: String?, of node: Int) {
-        let isQuotes = kinds[node] == .quote
+        let kind = kinds[node]
         let groups: [(LeafPlan.Weight, InputField, [AggregateFunction])] = [
             (.one, rule.bars.field, rule.functions.filter { $0 != .vwap && $0 != .spread }),
-            (.asItIs, .trade, isQuotes ? [] : rule.functions.filter { $0 == .vwap }),
-            (.one, .spread, isQuotes ? rule.functions.filter { $0 == .spread } : []),
+            (.asItIs, .trade, kind == .trade ? rule.functions.filter { $0 == .vwap } : []),
+            (.one, .spread, kind == .quote ? rule.functions.filter { $0 == .spread } : []),
         ]
         for (weight, field, functions) in groups where !functions.isEmpty {
             for (maker, indexes) in Self.byMaker(rule.bars.series) {

@@ -8,16 +8,20 @@ extension GraphPlan {
 
     /// Returns how long before its first window a repair has to read ticks, in nanoseconds, so that
     /// stages have the right state. A stage after another needs the ticks that the other let
-    /// through, so their times add up. A join needs the quotes that came through their own stages.
+    /// through, so their times add up. A join needs the quotes that came through their own stages,
+    /// and the nodes behind a book need its last reset.
     func warmUp(_ operators: [any TickOperator]) -> Int64 {
         let ofQuotes = warmUps(quotes, operators, ofJoins: [:])
         var ofJoins: [Int: Int64] = [:]
         for one in quotes.joins {
             ofJoins[one.join] = ofQuotes.needed[one.input.trailingZeroBitCount]
         }
+        let ofBooks =
+            books.isEmpty
+            ? 0 : Self.sum(BookRule.knownFor, warmUps(depth, operators, ofJoins: [:]).most)
         return max(
             ofQuotes.most, warmUps(trades, operators, ofJoins: ofJoins).most,
-            warmUps(providerBars, operators, ofJoins: [:]).most)
+            warmUps(providerBars, operators, ofJoins: [:]).most, ofBooks)
     }
 
     /// Returns the time that is needed at each point of a plan, with an extra place for outputs

@@ -6,10 +6,14 @@ internal import StreamCore
 /// which some node takes ticks.
 ///
 /// Every point is one bit of 64. A stage tests the bit of its input and sets that of its output.
-/// Trades, quotes and a provider's bars have separate bits.
+/// Trades, quotes, books and a provider's bars have separate bits.
 struct GraphPlan: Sendable {
     var trades = TickPlan()
     var quotes = TickPlan()
+    /// The stages for books, behind the nodes that make numbers of them.
+    var depth = TickPlan()
+    /// The nodes that make numbers of books, in order.
+    var books: [BookPlan] = []
     /// The stages for a provider's bars. They end in resampling machines, which stand in the place
     /// of leaves: `LeafInput.leaf` is the index among `resamples`.
     var providerBars = TickPlan()
@@ -39,9 +43,14 @@ extension GraphPlan {
     var startsKept: Int64 {
         let series =
             leaves.flatMap(\.rule.series.all) + resamples.flatMap(\.rule.series.all)
-        return (series.map(\.lateness).max() ?? 0) + (joins.map(\.maxAge).max() ?? 0)
+        return (series.map(\.lateness).max() ?? 0)
+            + max(joins.map(\.maxAge).max() ?? 0, books.isEmpty ? 0 : BookRule.knownFor)
             + Self.dayNanoseconds
     }
+
+    /// Whether it matters from when on, and from which member of a group, ticks came: joins and
+    /// books remember some.
+    var remembersFeeds: Bool { !joins.isEmpty || !books.isEmpty }
 
     private static let dayNanoseconds: Int64 = 86_400_000_000_000
 }
@@ -109,6 +118,16 @@ struct BranchPlan: Sendable, BitwiseCopyable {
     var output: UInt64
 }
 
+/// One node that makes numbers of books.
+struct BookPlan: Sendable, BitwiseCopyable {
+    /// The best rows of each side whose sizes count.
+    var levels: Int
+    /// The bit of its output.
+    var output: UInt64
+    /// The bits of all points behind it, its output among them.
+    var reach: UInt64 = 0
+}
+
 /// Where a machine's ticks come from.
 struct LeafInput: Sendable, BitwiseCopyable {
     /// The index of the machine's plan.
@@ -169,15 +188,28 @@ struct LeafPlan: Sendable {
 }
 
 extension GraphPlan {
-    /// Returns the plan for records of a kind: `.trade`, `.quote` or `.providerBar`.
+    /// Returns the plan for records of a kind: `.trade`, `.quote`, `.depth` or `.providerBar`.
     func ticks(of kind: DataKind?) -> TickPlan {
-        kind == .quote ? quotes : kind == .providerBar ? providerBars : trades
+        if kind == .depth { return depth }
+        return kind == .quote ? quotes : kind == .providerBar ? providerBars : trades
+    }
+
+    /// Returns the bits of a point and of all points behind it.
+    func reach(of point: UInt64, in ticks: TickPlan) -> UInt64 {
+        ticks.stages.reduce(into: point) { reach, stage in
+            guard reach & stage.input != 0 else { return }
+            reach |= stage.output
+            for place in stage.index..<stage.index + stage.branchCount {
+                reach |= branches[place].output
+            }
+        }
     }
 
     /// Changes the plan for records of a kind; `nil` and other kinds change nothing.
     mutating func update(_ kind: DataKind?, _ change: (inout TickPlan) -> Void) {
         if kind == .trade { change(&trades) }
         if kind == .quote { change(&quotes) }
+        if kind == .depth { change(&depth) }
         if kind == .providerBar { change(&providerBars) }
     }
 }

@@ -63,7 +63,8 @@ package struct GraphProgram: Sendable {
     var isPlain: Bool {
         guard plan.leaves.count == 1, let input = plan.trades.leaves.first else { return false }
         return plan.trades.stages.isEmpty && !plan.quotes.isUsed
-            && !plan.providerBars.isUsed && plan.histories.isEmpty && plan.leaves[0].maker == .time
+            && !plan.providerBars.isUsed && plan.books.isEmpty && plan.histories.isEmpty
+            && plan.leaves[0].maker == .time
             && input.weight == .asItIs
     }
 }
@@ -74,8 +75,8 @@ extension GraphDefinition {
         nodes.contains {
             switch $0.operation {
             case .breadth, .scan: true
-            case .deduplicate, .throttle, .filter, .route, .custom, .join, .bars, .aggregate,
-                .resample:
+            case .deduplicate, .throttle, .filter, .route, .custom, .join, .book, .bars,
+                .aggregate, .resample:
                 false
             }
         }

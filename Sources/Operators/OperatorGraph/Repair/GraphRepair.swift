@@ -23,30 +23,36 @@ package struct GraphRepair: Sendable {
     /// symbol, and it is not known to which of them they belong.
     package private(set) var unassigned: UInt64 = 0
     /// Ticks that the machines were given.
-    package private(set) var taken: UInt64 = 0
+    package internal(set) var taken: UInt64 = 0
 
     let program: GraphProgram
     /// The repair machines, with tables of their own.
-    private(set) var leaves: BarLeaves
-    private var stages: RepairStages
+    var leaves: BarLeaves
+    var stages: RepairStages
     /// By leaf, the time whose ticks it needs.
     private let extents: [RepairRanges]
     /// By resampling machine of a provider's bars, the time whose bars it needs; empty for others.
     private let extentsOfBars: [RepairRanges]
-    private var packetSymbols = PacketSymbols()
+    var packetSymbols = PacketSymbols()
     private var definitions = DefinitionMemory()
     /// The symbols as the partition knows them.
     private let known: SymbolTable
     private var changes = TradeChanges()
     private var missing: MissingReading
     /// The ticks of the first pass, for as long as they are few.
-    private var kept: KeptTicks
+    var kept: KeptTicks
     /// Whether all ticks are kept, because the state of stages may depend on ticks outside of the
     /// ranges.
     private let keepsAll: Bool
     private var isSecondPass = false
     /// In the second pass, the symbols that some source has defined.
     private var fed: Set<UInt32> = []
+    /// Whether windows of books are computed.
+    let takesDepth: Bool
+    /// The symbols whose books are followed; `nil` for all.
+    let symbolsOfBooks: Set<UInt32>?
+    /// The change of a book that the present packet is in the middle of.
+    var openChange = OpenChange()
 
     /// Returns `nil` without a range.
     package init?(_ machine: GraphMachine, _ ranges: [DirtyRange]) {
@@ -76,9 +82,12 @@ package struct GraphRepair: Sendable {
         keepsAll = [ticks.trades, ticks.quotes, ticks.providerBars].contains {
             !$0.stages.isEmpty
         }
+        let ranges = plan.machineRanges.byLeaf
+        takesDepth = zip(ticks.leaves, ranges).contains { $0.kind == .depth && !$1.isEmpty }
+        symbolsOfBooks = ticks.mixesSymbols ? nil : Set(plan.symbols)
     }
 
-    private var symbols: SymbolTable { leaves.tables.symbols }
+    var symbols: SymbolTable { leaves.tables.symbols }
 
     /// Fetched ticks that were judged at their place on the tape instead of at their event time,
     /// because there were more than `RepairStages` has room for.
@@ -119,6 +128,8 @@ package struct GraphRepair: Sendable {
                 if isTaken, isWanted(quote.header) {
                     kept.keep(.quote(quote), walk.ordinal, source: source)
                 }
+            case .other(let message) where takesDepth && isTaken && message.isOfBook:
+                takeDepth(message, packet, walk.ordinal, source, nil)
             case .other(let message):
                 if isTaken, program.plan.providerBars.isUsed,
                     let bar = message.providerBar(in: packet)
@@ -128,6 +139,7 @@ package struct GraphRepair: Sendable {
                     note(message, packet, &walk, source)
                 }
             case .control(let message):
+                endChange(source, nil)
                 guard let move = define(message, packet, source) else { continue }
                 if let source = move.source {
                     missing.define(move, source: source)
@@ -137,6 +149,7 @@ package struct GraphRepair: Sendable {
             case .bar: continue
             }
         }
+        endChange(source, nil)
     }
 
     /// Returns the symbols that a record of `manual` concerns: those of all sources, unless its
@@ -233,6 +246,7 @@ package struct GraphRepair: Sendable {
             case .trade(let trade): take(trade, one.ordinal, pass)
             case .quote(let quote): take(quote, one.ordinal, pass)
             case .providerBar(let bar): take(bar, one.ordinal, pass)
+            case .row, .reset, .book: takeDepth(one.step, pass)
             case .move(let place): apply(all.moves[place])
             }
         }
@@ -289,13 +303,13 @@ package struct GraphRepair: Sendable {
         let change = leaves.define(move.subscription, source: source)
         // Before its first definition here, it is not known who fed the symbol.
         if fed.insert(move.symbol).inserted || change?.isMoved == true {
-            stages.forgetQuotes(of: move.symbol, fedBy: source)
+            stages.forgetOthers(of: move.symbol, fedBy: source)
         }
     }
 
     /// Replaces the symbol by the machines' index. Ticks of the source `manual` are marked as
     /// backfilled.
-    private func own(_ header: inout TickHeader, _ source: Int?) {
+    func own(_ header: inout TickHeader, _ source: Int?) {
         header.symbol = packetSymbols[header.symbol]
         if source == nil { header.flags.insert(.backfilled) }
     }
@@ -320,7 +334,10 @@ package struct GraphRepair: Sendable {
                 own(&quote.header, source)
                 take(quote, walk.ordinal, pass)
             case .control(let message):
+                endChange(source, pass)
                 if let move = define(message, packet, source) { apply(move) }
+            case .other(let message) where takesDepth && message.isOfBook:
+                takeDepth(message, packet, walk.ordinal, source, pass)
             case .other(let message):
                 guard pass.providerBars.isUsed, var bar = message.providerBar(in: packet) else {
                     continue
@@ -330,6 +347,7 @@ package struct GraphRepair: Sendable {
             case .bar: continue
             }
         }
+        endChange(source, pass)
     }
 
     /// Forgets the definitions of the first pass, which did not apply those it knew by their bytes.
@@ -340,7 +358,7 @@ package struct GraphRepair: Sendable {
     }
 
     /// The values that are the same for all ticks of a packet.
-    private struct Pass {
+    struct Pass {
         let trades: TickPlan
         let quotes: TickPlan
         let providerBars: TickPlan
@@ -435,7 +453,7 @@ package struct GraphRepair: Sendable {
     }
 
     /// Returns whether the leaf needs a tick of this symbol and time.
-    private func holds(_ leaf: Int, _ header: TickHeader) -> Bool {
+    func holds(_ leaf: Int, _ header: TickHeader) -> Bool {
         extents[leaf].holds(header.symbol, header.eventTime.nanoseconds)
     }
 }

@@ -15,11 +15,17 @@ struct KeptTicks: Sendable {
         let source: Int?
     }
 
-    /// What happens next: a tick or a provider's bar comes, or a source begins to feed a symbol.
+    /// What happens next: a tick or a provider's bar comes, a book changes, or a source begins to
+    /// feed a symbol.
     enum Step: Sendable, BitwiseCopyable {
         case trade(Trade)
         case quote(Quote)
         case providerBar(ProviderBar)
+        /// A row of a book.
+        case row(DepthUpdate)
+        case reset(DepthReset)
+        /// The end of a change of a book.
+        case book(BookChange)
         /// The index among the moves.
         case move(Int)
     }

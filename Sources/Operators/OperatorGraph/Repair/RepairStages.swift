@@ -131,6 +131,11 @@ struct RepairStages: Sendable {
 
     // MARK: the first pass
 
+    /// Whether the source feeds the symbol, in the first pass.
+    func isFed(_ symbol: UInt32, by source: Int) -> Bool {
+        symbol < feedOf.count && feedOf[Int(symbol)] == source
+    }
+
     /// Notes that another source feeds the symbol from here on.
     mutating func feed(_ symbol: UInt32, from source: Int) { feedOf[Int(symbol)] = source }
 
@@ -180,8 +185,30 @@ struct RepairStages: Sendable {
     // MARK: the second pass
 
     /// Notes that the source feeds the symbol from here on, and maybe did not before.
-    mutating func forgetQuotes(of symbol: UInt32, fedBy source: Int) {
-        stages.forgetQuotes(of: symbol, fedBy: source)
+    mutating func forgetOthers(of symbol: UInt32, fedBy source: Int) {
+        stages.forgetOthers(of: symbol, fedBy: source)
+    }
+
+    /// Takes a row of a book by the source that feeds its symbol.
+    mutating func take(_ update: DepthUpdate, from source: Int) {
+        stages.books.take(update, from: source)
+    }
+
+    mutating func take(_ reset: DepthReset, from source: Int) {
+        stages.books.take(reset, from: source)
+    }
+
+    /// The event time of the last reset of a symbol's book; `nil` when it is not known.
+    func bookSince(_ symbol: UInt32) -> Int64? { stages.books.since(symbol) }
+
+    /// Returns what a node knows of a book behind a change, and how far it comes. `isVoid` says
+    /// that changes since the book's last reset are missing.
+    mutating func way(
+        of book: BookPlan, _ change: BookChange, source: Int, isVoid: Bool
+    ) -> (tick: BookTick, way: TickStages.Way) {
+        defer { unseen.removeAll() }
+        return stages.run(
+            book, plan.depth, change, source: source, isVoid: isVoid, into: &unseen)
     }
 
     /// Returns how far a tick comes whose symbol `feeder` feeds. It is given as it came. Has to be
@@ -264,7 +291,7 @@ struct RepairStages: Sendable {
                 plan.providerBars.stages,
                 ProviderBarInStages(bar: bar, source: one.feeder, ordinal: 0, twins: one.twins),
                 root: plan.providerBars.bit(of: .ticks(.providerBar)), into: &unseen)
-        case .move: return TickStages.Way(passed: 0)
+        case .row, .reset, .book, .move: return TickStages.Way(passed: 0)
         }
     }
 }
@@ -276,15 +303,19 @@ extension KeptTicks.Step {
         case .trade: .trade
         case .quote: .quote
         case .providerBar: .providerBar
+        case .row, .reset, .book: .depth
         case .move: nil
         }
     }
 
-    fileprivate var header: TickHeader? {
+    var header: TickHeader? {
         switch self {
         case .trade(let trade): trade.header
         case .quote(let quote): quote.header
         case .providerBar(let bar): bar.header
+        case .row(let update): update.header
+        case .reset(let reset): reset.header
+        case .book(let change): change.header
         case .move: nil
         }
     }
@@ -296,7 +327,7 @@ extension TickSightings {
         case .trade(let trade): note(trade)
         case .quote(let quote): note(quote)
         case .providerBar(let bar): note(bar)
-        case .move: break
+        case .row, .reset, .book, .move: break
         }
     }
 
@@ -305,7 +336,7 @@ extension TickSightings {
         case .trade(let trade): contains(trade)
         case .quote(let quote): contains(quote)
         case .providerBar(let bar): contains(bar)
-        case .move: false
+        case .row, .reset, .book, .move: false
         }
     }
 }

@@ -72,7 +72,7 @@ extension GraphDefinition {
         nodes.contains { node in
             switch node.operation {
             case .deduplicate, .throttle, .custom, .join: true
-            case .filter, .route, .bars, .aggregate, .resample, .breadth, .scan: false
+            case .filter, .route, .book, .bars, .aggregate, .resample, .breadth, .scan: false
             }
         }
     }
@@ -127,11 +127,22 @@ extension GraphDefinition {
         stages(before: name).contains { node in
             switch node.operation {
             case .deduplicate, .join: false
-            case .throttle, .filter, .route, .custom, .bars, .aggregate, .resample, .breadth,
-                .scan:
+            case .throttle, .filter, .route, .custom, .book, .bars, .aggregate, .resample,
+                .breadth, .scan:
                 true
             }
         }
+    }
+
+    /// Returns whether the bars of a series are made of books in the end. A proof does not compute
+    /// them: it packs ticks anew, and which rows are one change of a book depends on the packets.
+    func isOfBooks(_ name: SeriesName) -> Bool {
+        stages(before: name).contains(where: \.makesBooks)
+    }
+
+    /// Returns the same of the numbers of a node.
+    func isOfBooks(_ node: GraphNode) -> Bool {
+        stages(before: node).contains(where: \.makesBooks)
     }
 
     /// Returns whether the bars of a series are made of a provider's bars in the end.
@@ -194,13 +205,15 @@ extension GraphDefinition {
 }
 
 extension GraphNode {
+    fileprivate var makesBooks: Bool { if case .book = operation { true } else { false } }
+
     fileprivate func makes(_ name: SeriesName) -> Bool {
         switch operation {
         case .bars(let rule, _): return rule.series.all.contains { $0.name == name }
         case .resample(let rule) where rule.provider != nil:
             return rule.series.all.contains { $0.name == name }
-        case .resample, .deduplicate, .throttle, .filter, .route, .custom, .join, .aggregate,
-            .breadth, .scan:
+        case .resample, .deduplicate, .throttle, .filter, .route, .custom, .join, .book,
+            .aggregate, .breadth, .scan:
             return false
         }
     }

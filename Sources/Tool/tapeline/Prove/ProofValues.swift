@@ -171,7 +171,9 @@ extension GraphDefinition {
     /// The nodes that publish numbers of windows.
     var aggregates: [ProofAggregate] {
         nodes.compactMap { node in
-            guard case .aggregate(let rule, _) = node.operation else { return nil }
+            guard case .aggregate(let rule, _) = node.operation, !isOfBooks(node) else {
+                return nil
+            }
             let names = rule.bars.series.all.flatMap { series in
                 rule.functions.map { "\(node.name).\(series.name).\($0)" }
             }

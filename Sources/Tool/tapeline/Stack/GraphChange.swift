@@ -59,7 +59,7 @@ struct GraphChange: Equatable {
                     made[name] = step(.resample(rule), graph) + way.dropFirst()
                 }
             case .aggregate, .breadth, .scan: made[node.name] = way
-            case .deduplicate, .throttle, .filter, .route, .custom, .join: continue
+            case .deduplicate, .throttle, .filter, .route, .custom, .join, .book: continue
             }
         }
         return made
@@ -83,7 +83,9 @@ struct GraphChange: Equatable {
             switch operation {
             case .bars(_, let calendar), .aggregate(_, let calendar), .breadth(_, let calendar):
                 calendar
-            case .deduplicate, .throttle, .filter, .route, .custom, .join, .resample, .scan: nil
+            case .deduplicate, .throttle, .filter, .route, .custom, .join, .book, .resample,
+                .scan:
+                nil
             }
         let calendar = graph.calendars.first { $0.name == name }
         return [Step(operation: operation, branch: branch, calendar: calendar)]

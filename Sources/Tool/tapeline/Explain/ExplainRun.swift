@@ -68,6 +68,11 @@ struct ExplainRun {
             let known = all.map(\.name.text).joined(separator: ", ")
             throw .usage("no series is called \(command.series): the graph makes \(known)")
         }
+        guard !definition.isOfBooks(series.name) else {
+            throw .refused(
+                "not checked: \(series.name) is made of books, which only repairs compute again: "
+                    + "'tapeline bars' shows its versions, 'tapeline tail' the rows of the books")
+        }
         return series
     }
 

@@ -19,6 +19,8 @@ struct ProofReport {
     var isInterrupted = false
     /// Series that were not proven from the tables.
     var onLots: [SeriesName] = []
+    /// Series and nodes that are made of books, which are not proven.
+    var ofBooks: [String] = []
     /// Partitions and times that are no longer on the tape.
     private(set) var cuts: [(partition: Partition, from: Int64, to: Int64)] = []
 
@@ -40,7 +42,8 @@ struct ProofReport {
         let numbers = [values, overAll].compactMap { $0 }
         guard tables.isClean, tape.isClean, numbers.allSatisfy(\.isClean) else { return .failure }
         let isPart =
-            isInterrupted || !cuts.isEmpty || numbers.contains { $0.unchecked > 0 }
+            isInterrupted || !cuts.isEmpty || !ofBooks.isEmpty
+            || numbers.contains { $0.unchecked > 0 }
         return isPart || isEmpty ? .incomplete : .success
     }
 
@@ -63,6 +66,11 @@ struct ProofReport {
         if !onLots.isEmpty {
             let names = onLots.map(\.text).joined(separator: ", ")
             lines.append("not from the tables: \(names): what an odd lot is, only the tape says")
+        }
+        if !ofBooks.isEmpty {
+            lines.append(
+                "not checked: \(ofBooks.joined(separator: ", ")): they are made of books, and only "
+                    + "repairs compute these again")
         }
         lines += cuts.map { cut in
             "partition \(cut.partition): the tape does not hold "
@@ -117,6 +125,7 @@ struct ProofReport {
             json.member("tape", objectOrNull: readsTape ? tape : nil, Self.write)
             json.member("values", objectOrNull: values) { $0.write(into: &$1) }
             json.member("over_all", objectOrNull: overAll) { $0.write(into: &$1) }
+            json.member("not_checked", values: ofBooks)
             json.member("not_on_tape", each: cuts) { cut, json in
                 json.member("partition", cut.partition.number)
                 json.member("from", Timestamp(nanoseconds: cut.from).description)

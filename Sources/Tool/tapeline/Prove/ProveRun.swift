@@ -20,11 +20,13 @@ struct ProveRun {
     func run(
         _ deployment: Deployment, _ program: GraphProgram, shutdown: ShutdownSignal
     ) throws(ToolError) -> ExitCode {
-        let series = try wanted(program.definition)
+        let wanted = try self.wanted(program.definition)
+        let series = wanted.filter { !program.definition.isOfBooks($0.name) }
         let stored = try StoredProof(deployment, skipsTape: command.skipsTape)
         defer { stored.close() }
         let (database, client) = (stored.database, stored.client)
         var report = ProofReport(readsTape: client != nil)
+        report.ofBooks = ofBooks(wanted, program.definition)
         report.onLots = series.map(\.name).filter { program.definition.needsLots($0) }
         let clock = SystemClock()
         let began = clock.monotonic()
@@ -67,6 +69,16 @@ struct ProveRun {
         report.isInterrupted = shutdown.isRequested
         if command.asJSON { terminal.line(report.json()) } else { report.write(terminal) }
         return report.exitCode
+    }
+
+    /// Returns the series that are made of books, and the nodes unless only series are asked for.
+    private func ofBooks(_ series: [BarSeries], _ definition: GraphDefinition) -> [String] {
+        let nodes = definition.nodes.filter { node in
+            guard case .aggregate = node.operation, command.series.isEmpty else { return false }
+            return definition.isOfBooks(node)
+        }
+        return series.map(\.name).filter { definition.isOfBooks($0) }.map(\.text)
+            + nodes.map(\.name)
     }
 
     /// Proves the values over all partitions, unless only some symbols or series are asked for.

@@ -28,11 +28,14 @@ struct GraphRun {
     /// By repair, the packets before it, and the versions that it published.
     private(set) var mends: [(packets: Int, versions: Range<Int>)] = []
     private var output = GraphOutput()
+    /// Whether repairs read the whole tape, and not only what their plans ask for.
+    private let readsAll: Bool
 
     init(
         _ definition: GraphDefinition, _ packets: [SimulatedPacket],
-        restoredBehind: Set<UInt64> = [], mends: Bool = false
+        restoredBehind: Set<UInt64> = [], mends: Bool = false, readsAll: Bool = true
     ) throws {
+        self.readsAll = readsAll
         machine = GraphMachine(GraphProgram(definition))
         for (index, packet) in packets.enumerated() {
             packet.bytes.withRawSpan { span in
@@ -49,6 +52,9 @@ struct GraphRun {
     /// does.
     private mutating func mend(_ dirty: [DirtyRange], _ packets: ArraySlice<SimulatedPacket>) {
         guard var repair = GraphRepair(machine, dirty) else { return }
+        // No packet holds ticks of later than its send time.
+        let from = repair.plan.from
+        let packets = packets.drop { !readsAll && $0.header.sendTime < from }
         for packet in packets {
             packet.bytes.withRawSpan { repair.note(packet.header, $0) }
         }

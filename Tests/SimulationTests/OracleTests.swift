@@ -23,6 +23,8 @@ import Testing
         case providerBars
         /// Bars of trades that a join paired with quotes.
         case joined
+        /// Bars and numbers of books.
+        case books
         /// As `whole`, of sources that fall silent, are retired, and come back.
         case lives
     }
@@ -55,6 +57,9 @@ import Testing
             case .joined:
                 definition = try SimulatedGraphs.joined(using: &random)
                 weather.addQuotes()
+            case .books:
+                definition = try SimulatedGraphs.books(using: &random)
+                weather.addBooks()
             case .providerBars:
                 definition = try SimulatedGraphs.providerBars(using: &random)
                 weather.providerBars = 600

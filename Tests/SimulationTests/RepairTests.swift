@@ -40,6 +40,16 @@ import Testing
         #expect(tally.repairs >= Seeds.least(100) && tally.partial >= Seeds.least(50), "\(tally)")
     }
 
+    @Test("behind repairs, bars of books are those of the books that are known by now")
+    func books() throws {
+        let tally = try compare(readsAll: false, with: [(\.depth, 700), (\.pauses, 60)]) {
+            try SimulatedGraphs.books(using: &$0)
+        }
+        #expect(
+            tally.repairs >= Seeds.least(100) && tally.withdrawn >= Seeds.least()
+                && tally.partial >= Seeds.least(100), "\(tally)")
+    }
+
     @Test("behind repairs of sources that are silent, retired or back, the same is true")
     func lives() throws {
         // In this market, a request comes after a gap of all symbols of a source that defines the
@@ -56,9 +66,9 @@ import Testing
     }
 
     /// `hasMoves`: symbols change their sources and providers. `chances` are other ones of the
-    /// weather.
+    /// weather. Without `readsAll` repairs read the tape from where their plans say.
     private func compare(
-        hasMoves: Bool = true, hasLife: Bool = false, failed: [UInt64] = [],
+        hasMoves: Bool = true, hasLife: Bool = false, readsAll: Bool = true, failed: [UInt64] = [],
         with chances: [(WritableKeyPath<MarketWeather, Int>, Int)] = [],
         _ draw: (inout SeededRandom) throws -> GraphDefinition
     ) throws -> Tally {
@@ -78,7 +88,8 @@ import Testing
             let market = SimulatedInput(weather, using: &random)
             tally.life += market.life
             let definition = try draw(&random)
-            let run = try GraphRun(definition, market.packets, mends: true)
+            let run = try GraphRun(
+                definition, market.packets, mends: true, readsAll: readsAll)
             let expected = Oracle.result(of: definition, over: market.packets).bars
             tally.repairs += run.repairs
             tally.partial += run.versions.count {
@@ -114,13 +125,15 @@ import Testing
         for seed in Seeds(fixed: 1...100).all() {
             var random = SeededRandom(seed: seed)
             var weather = MarketWeather(using: &random, withRepairs: true)
-            if seed % 4 == 3 { weather.addQuotes() }
+            if seed % 5 == 3 { weather.addQuotes() }
+            if seed % 5 == 4 { weather.addBooks() }
             let market = SimulatedInput(weather, using: &random)
             let definition =
-                switch seed % 4 {
+                switch seed % 5 {
                 case 0, 2: try SimulatedGraphs.timeBars(using: &random)
                 case 1: try SimulatedGraphs.filled(using: &random)
-                default: try SimulatedGraphs.joined(using: &random)
+                case 3: try SimulatedGraphs.joined(using: &random)
+                default: try SimulatedGraphs.books(using: &random)
                 }
             let whole = try GraphRun(definition, market.packets, mends: true)
             let place = UInt64.random(in: 1...UInt64(market.packets.count), using: &random)

@@ -108,7 +108,13 @@ private struct WindowAccount {
         let isFirst = id == 0 || ids.insert(id).inserted
         if isFirst || series.way.deduplicating.isEmpty { least += 1 }
         let part = OracleShare.part(of: entry.mended, series.rule, isRepair: true)
-        if case .share = part, !entry.isCancelled { priced += 1 }
+        if mayHavePrice(part, entry), !entry.isCancelled { priced += 1 }
+    }
+
+    /// Whether the tick has a price. Which changes of books have one, only their rows say.
+    private func mayHavePrice(_ part: OracleShare.Part?, _ entry: TickLedger.Entry) -> Bool {
+        if case .share = part { return true }
+        return entry.tick.book != nil
     }
 
     mutating func countLive(_ entry: TickLedger.Entry) {
@@ -116,7 +122,7 @@ private struct WindowAccount {
             return
         }
         most += 1
-        if case .share = part { priced += 1 }
+        if mayHavePrice(part, entry) { priced += 1 }
         // An excluded tick changes nothing in a window that is over, and is not listed.
         let isOver = end + series.lateness <= ledger.watermark(before: entry.place)
         let hasEffect = OracleEntry(tick: entry.tick, part: part).hasEffect

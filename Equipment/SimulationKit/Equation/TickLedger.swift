@@ -25,7 +25,8 @@ struct TumblingSeries {
 struct StageWay {
     private(set) var hasStages = false
     private(set) var deduplicating: [SeriesName] = []
-    /// Behind a join, how long a quote counts for its trades; 0 without one.
+    /// Behind a join, how long a quote counts for its trades, and behind a book how long it is
+    /// known; 0 without either.
     private(set) var quoteAge: Int64 = 0
 
     init(to input: GraphInput, in nodes: [GraphNode]) {
@@ -39,6 +40,7 @@ struct StageWay {
                     deduplicating += [SeriesName(nodes[node].name)].compactMap(\.self)
                 }
                 if case .join(let rule, _) = nodes[node].operation { quoteAge = rule.maxAge }
+                if case .book = nodes[node].operation { quoteAge = OracleBooks.knownFor }
                 next = nodes[node].input
             }
         }
@@ -77,6 +79,7 @@ struct TickLedger: Sendable {
             case .packet: place += 1
             case .definition(let definition, let source):
                 if source != .manual { known.insert(definition.symbol) }
+            case .depth: break
             case .tick(let tick):
                 ticks.append((tick, place))
                 guard tick.header.action != TradeAction.new.rawValue else { continue }
@@ -128,11 +131,12 @@ struct TickLedger: Sendable {
     /// Returns the last packet that had the window computed again; -1 when none did.
     func lastRepair(of window: Window, in series: TumblingSeries) -> Int {
         let stretch = OracleWindow(start: window.start, end: window.start + series.width)
-        let kind: DataKind = series.rule.field == .trade ? .trade : .quote
+        let kind = series.rule.field.ticks
         let age = series.way.quoteAge
         return repairs.last { one in
             let decides = one.range.kind == .any || one.range.kind == kind
-            let isOfQuotes = age > 0 && (one.range.kind == .any || one.range.kind == .quote)
+            let isOfQuotes =
+                age > 0 && (one.range.kind == .any || one.range.kind == series.rule.field.earlier)
             return (decides || isOfQuotes)
                 && one.range.reaching(isOfQuotes ? age : 0).touches(stretch, of: window.symbol)
         }?.place ?? -1
@@ -142,8 +146,8 @@ struct TickLedger: Sendable {
     func windows(of series: TumblingSeries) -> [Window: [Entry]] {
         var windows: [Window: [Entry]] = [:]
         for entry in entries {
-            let isOfKind = (entry.tick.trade != nil) == (series.rule.field == .trade)
-            guard isOfKind, entry.tick.id.source != .manual, entry.tick.header.eventTime.isDefined
+            guard entry.tick.kind == series.rule.field.ticks,
+                entry.tick.id.source != .manual, entry.tick.header.eventTime.isDefined
             else { continue }
             let start = OracleWindow.floor(entry.tick.time, series.width)
             windows[Window(symbol: entry.tick.symbol, start: start), default: []].append(entry)

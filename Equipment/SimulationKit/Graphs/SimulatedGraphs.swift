@@ -255,6 +255,45 @@ package struct SimulatedGraphs {
         return GraphDefinition(name: "joined", nodes: nodes, groups: groups(using: &random))
     }
 
+    /// Returns bars and numbers of books, of all changes and of those of books that are not
+    /// crossed, beside bars of trades.
+    package static func books(using random: inout SeededRandom) throws -> GraphDefinition {
+        let levels = [1, 2, 4, 20].shuffled(using: &random)
+        let apart = TickExpression(
+            text: "bid < ask and imbalance < 0.9",
+            instructions: [
+                .field(.bid), .field(.ask), .less, .field(.imbalance), .number(900_000_000), .less,
+                .and,
+            ])
+        let numbers: [AggregateFunction] = [.first, .last, .min, .max, .sum, .count, .mean]
+        func rule(
+            _ prefix: String, _ field: InputField, _ random: inout SeededRandom
+        ) throws -> BarRule {
+            BarRule(series: try BarSeriesSet(timeSeries(prefix, using: &random)), field: field)
+        }
+        return GraphDefinition(
+            name: "books",
+            nodes: [
+                GraphNode(
+                    name: "book", input: .ticks(.depth),
+                    operation: .book(BookRule(levels: levels[0]))),
+                GraphNode(name: "apart", input: .node(0), operation: .filter(apart)),
+                bars("micro", .node(0), try rule("m", .microprice, &random)),
+                bars("imbalances", .node(1), try rule("i", .imbalance, &random)),
+                GraphNode(
+                    name: "numbers", input: .node(1),
+                    operation: .aggregate(
+                        AggregateRule(
+                            bars: try rule("n", .bookMiddle, &random), functions: numbers),
+                        calendar: nil)),
+                GraphNode(
+                    name: "deep", input: .ticks(.depth),
+                    operation: .book(BookRule(levels: levels[1]))),
+                bars("deeper", .node(5), try rule("d", .imbalance, &random)),
+                bars("trades", .ticks(.trade), try rule("t", .trade, &random)),
+            ], groups: groups(using: &random))
+    }
+
     /// Returns bars of a provider's bars, beside bars of trades. With `isPlain` they are of one
     /// series and without nodes before it, as the oracle's repairs need it.
     package static func providerBars(

@@ -44,6 +44,9 @@ package struct MarketWeather: Sendable {
     /// late, or are unfinished, impossible or of another length.
     package var providerBars = 0
 
+    /// Steps at which books change.
+    package var depth = 0
+
     /// Changes of a symbol's round lot, without a new subscription. Before the first one, the
     /// definitions of a symbol state no lot.
     package var lots = 0
@@ -80,6 +83,11 @@ package struct MarketWeather: Sendable {
     /// Adds what matters where trades are paired with quotes.
     package mutating func addQuotes() {
         (quotes, missedQuotes, heldQuotes, strayQuotes) = (500, 1, 150, 100)
+    }
+
+    /// Adds what matters where books are followed. Pauses may be longer than a book is known.
+    package mutating func addBooks() {
+        (depth, pauses, pauseMax) = (700, 60, 150_000_000_000)
     }
 
     /// Whether sources come and go.

@@ -33,7 +33,7 @@ struct MarketMaking {
     let weather: MarketWeather
     var sources: [SimulatedSource]
     private var manual: SimulatedSource?
-    private(set) var now = SimulatedInput.start
+    var now = SimulatedInput.start
     var life = SimulatedLife()
     /// Trades on the tape that may be cancelled or corrected, the newest last.
     private var standing: [Standing] = []
@@ -43,6 +43,8 @@ struct MarketMaking {
     private var missing: [Missing] = []
     /// Quotes that a source holds back.
     private var held: [Held] = []
+    /// The books of the sources, as their providers have them.
+    var books: [BookKey: SimulatedBook] = [:]
     private var nextID: UInt64 = 1
 
     struct Standing {
@@ -111,6 +113,7 @@ struct MarketMaking {
             addTick(to: index, using: &random)
         }
         if happens(weather.providerBars, &random) { addProviderBars(to: index, using: &random) }
+        if happens(weather.depth, &random) { changeBooks(of: index, using: &random) }
         if happens(weather.busts, &random) { bust(index, using: &random) }
         if happens(weather.gaps, &random) { openGap(index, using: &random) }
         if !missing.isEmpty, Int.random(in: 0..<3, using: &random) == 0 { fillGap(&random) }
@@ -193,11 +196,11 @@ struct MarketMaking {
     }
 
     /// Returns the open gap of a symbol of a source.
-    private func gap(of symbol: Symbol, _ index: Int) -> Int? {
+    func gap(of symbol: Symbol, _ index: Int) -> Int? {
         missing.firstIndex { $0.source == index && $0.symbol == symbol }
     }
 
-    private mutating func tickHeader(_ index: Int, using random: inout SeededRandom) -> TickHeader {
+    mutating func tickHeader(_ index: Int, using random: inout SeededRandom) -> TickHeader {
         var time = now - Int64.random(in: 0...max(1, weather.delay), using: &random)
         if happens(weather.late, &random) {
             time = now - weather.delay - Int64.random(in: 1...weather.lateMax, using: &random)
@@ -322,7 +325,9 @@ struct MarketMaking {
         // The gap is noticed after its start, and some of it is never filled.
         let now = now(of: index)
         let early = now - Int64.random(in: 0...4_000_000_000, using: &random)
-        let kinds = weather.providerBars > 0 ? Self.gapKinds + [.providerBar] : Self.gapKinds
+        var kinds = Self.gapKinds
+        if weather.providerBars > 0 { kinds.append(.providerBar) }
+        if weather.depth > 0 { kinds += [.depth, .depth] }
         let kind = kinds.randomElement(using: &random) ?? .trade
         let state: GapState = happens(300, &random) ? .abandoned : .open
         sources[index].append(.gap(gap(from: early, to: nil, state: state, kind: kind)), symbol)

@@ -8,6 +8,8 @@ struct SimulatedSource {
         case trade(Trade)
         case quote(Quote)
         case providerBar(ProviderBar)
+        case row(DepthUpdate)
+        case reset(DepthReset)
         case gap(GapRecord)
         /// A gap of all symbols of the source.
         case gapOfAll(GapRecord)
@@ -149,6 +151,12 @@ struct SimulatedSource {
         case .providerBar(var bar):
             bar.header.symbol = index
             _ = ticks.append(bar)
+        case .row(var row):
+            row.header.symbol = index
+            _ = ticks.append(row)
+        case .reset(var reset):
+            reset.header.symbol = index
+            _ = ticks.append(reset)
         case .gap(var gap):
             gap.header.symbol = index
             _ = ticks.append(gap)

@@ -24,10 +24,15 @@ package struct LoggedTick: Hashable, Sendable {
     package var trade: Trade?
     package var quote: Quote?
     package var providerBar: ProviderBar?
+    /// The book behind a change, whose header is that of the change's last row.
+    package var book: LoggedBook?
     /// The symbol's round lot at its time, in 1e-8, by the definition in its packet.
     package var lot: Int64
 
-    var kind: DataKind { trade != nil ? .trade : quote != nil ? .quote : .providerBar }
+    var kind: DataKind {
+        if book != nil { return .depth }
+        return trade != nil ? .trade : quote != nil ? .quote : .providerBar
+    }
 
     package var time: Int64 { header.eventTime.nanoseconds }
 
@@ -47,6 +52,8 @@ enum LoggedEvent {
     case packet
     case definition(LoggedDefinition, SourceName)
     case tick(LoggedTick)
+    /// A row or a reset of a book. The change that a row belongs to is a tick that follows.
+    case depth(LoggedDepth)
     case gap(GapRecord, LoggedScope)
     /// A gap of all symbols of a source, also of those that it defines only later.
     case gapOfAll(GapRecord, SourceName)
@@ -88,6 +95,8 @@ package struct LoggedTape {
     private var firstOwners: [Symbol: SourceName] = [:]
     /// The known symbols, with the source that feeds each.
     private var feeds: [(symbol: SourceSymbol, source: SourceName)] = []
+    /// The last row of a change of a book that may go on.
+    private var row: (id: LoggedTick.ID, definition: SymbolDefinition, header: TickHeader)?
 
     init(_ packets: [SimulatedPacket], _ groups: SourceGroups) {
         self.groups = groups
@@ -99,7 +108,8 @@ package struct LoggedTape {
         of packets: [SimulatedPacket], _ groups: SourceGroups
     ) -> [LoggedTick] {
         LoggedTape(packets, groups).events.compactMap {
-            if case .tick(let tick) = $0, tick.providerBar == nil { tick } else { nil }
+            guard case .tick(let tick) = $0 else { return nil }
+            return tick.trade != nil || tick.quote != nil ? tick : nil
         }
     }
 
@@ -133,12 +143,17 @@ package struct LoggedTape {
                 } else if let change = message.tradeChange(in: packet) {
                     let definition = walk.symbol(change.header.symbol, in: packet)
                     events.append(.change(change, scope(definition, header)))
+                } else if let update = message.depthUpdate(in: packet) {
+                    add(id, walk.symbol(update.header.symbol, in: packet), .row(update))
+                } else if let reset = message.depthReset(in: packet) {
+                    add(id, walk.symbol(reset.header.symbol, in: packet), .reset(reset))
                 } else if let bar = message.providerBar(in: packet) {
                     add(id, walk.symbol(bar.header.symbol, in: packet), bar.header) {
                         $0.providerBar = bar
                     }
                 }
             case .control(let message):
+                endChange()
                 guard let definition = message.symbolDefinition(in: packet)?.definition else {
                     continue
                 }
@@ -152,7 +167,35 @@ package struct LoggedTape {
             case .bar: continue
             }
         }
+        endChange()
         events.append(.watermark(header.watermark, header.source))
+    }
+
+    /// Adds a row or a reset. Rows that follow each other at one time are one change, which is a
+    /// tick where it ends.
+    private mutating func add(
+        _ id: LoggedTick.ID, _ definition: SymbolDefinition?, _ record: LoggedDepth.Record
+    ) {
+        guard let definition, let owner = owner(of: definition, id.source) else { return }
+        let isSame =
+            row.map {
+                $0.definition.symbol == definition.symbol
+                    && $0.header.receiveTime == record.header.receiveTime
+                    && $0.header.providerTime == record.header.providerTime
+            } ?? false
+        if !record.changesRows || !isSame { endChange() }
+        events.append(
+            .depth(
+                LoggedDepth(
+                    symbol: SourceSymbol(definition.symbol, of: owner), source: id.source,
+                    record: record)))
+        if record.changesRows { row = (id, definition, record.header) }
+    }
+
+    private mutating func endChange() {
+        guard let row else { return }
+        self.row = nil
+        add(row.id, row.definition, row.header) { $0.book = LoggedBook() }
     }
 
     private mutating func add(

@@ -23,6 +23,10 @@ package struct Oracle {
     /// With a join, all ticks and definitions so far.
     private var steps: [OracleStep] = []
     private let hasJoin: Bool
+    private var books = OracleBooks()
+    private let hasBooks: Bool
+    /// The gaps of the present packet.
+    private var gaps: [OracleMissing.Record] = []
 
     package static func result(
         of definition: GraphDefinition, over packets: [SimulatedPacket]
@@ -35,6 +39,7 @@ package struct Oracle {
     private init(_ definition: GraphDefinition) {
         self.definition = definition
         hasJoin = definition.nodes.contains { $0.operation.quotes != nil }
+        hasBooks = definition.nodes.contains { $0.input == .ticks(.depth) }
         stages = OracleStages(definition)
         leaves = definition.nodes.enumerated().flatMap { Self.leaves(of: $1, $0, definition) }
         providerBars = definition.nodes.enumerated().flatMap { index, node in
@@ -65,7 +70,10 @@ package struct Oracle {
             rule.series.all.map {
                 var leaf = OracleLeaf(
                     node: index, series: $0, rule: rule, calendar: sessions, functions: functions)
-                leaf.quoteAge = OracleJoins.maxAge(node.input, definition.nodes)
+                leaf.levels = OracleBooks.levels(of: node.input, definition.nodes)
+                leaf.quoteAge =
+                    leaf.levels > 0
+                    ? OracleBooks.knownFor : OracleJoins.maxAge(node.input, definition.nodes)
                 return leaf
             }
         }
@@ -77,6 +85,7 @@ package struct Oracle {
         case .definition(let definition, let source):
             if source != .manual { define(definition, source) }
         case .tick(let tick): take(tick)
+        case .depth(let depth): if hasBooks { books.take(depth) }
         case .gap(let gap, let scope): mark(gap, scope)
         case .gapOfAll(let gap, let source):
             if let record = OracleMissing.Record(gap, LoggedScope(symbol: nil, source: nil)) {
@@ -91,6 +100,8 @@ package struct Oracle {
                 to: change.header.eventTime.advanced(byNanoseconds: 1))
         case .watermark(let watermark, let source):
             if source != .manual { clock.advance(source, to: watermark) }
+            for gap in gaps { books.lose(gap) }
+            gaps = []
             repair()
         }
     }
@@ -98,15 +109,18 @@ package struct Oracle {
     private mutating func define(_ definition: LoggedDefinition, _ source: SourceName) {
         missing.define(definition, source)
         stages.feed(definition.symbol, from: source)
+        books.feed(definition.symbol, from: source)
         if hasJoin { steps.append(.feed(definition.symbol, source)) }
         guard clock.define(definition, source) else { return }
+        books.lose(definition.symbol, before: definition.since.nanoseconds)
         for index in leaves.indices {
             leaves[index].restart(
                 definition.symbol, since: definition.since.nanoseconds, clock)
         }
     }
 
-    private mutating func take(_ tick: LoggedTick) {
+    private mutating func take(_ found: LoggedTick) {
+        let tick = hasBooks ? books.taken(found) : found
         standing.append(tick)
         if hasJoin { steps.append(.tick(tick)) }
         if tick.header.action != TradeAction.new.rawValue {
@@ -127,7 +141,7 @@ package struct Oracle {
                 isNew
                 ? stages.verdict(of: input, tick, verdicts)
                 : stages.isOf(input, tick) ? .comes : .doesNotConcern
-            leaves[index].take(tick, verdict, clock, hasJoin ? missing : nil)
+            leaves[index].take(tick, verdict, clock, hasJoin || hasBooks ? missing : nil)
         }
         for index in providerBars.indices where isNew {
             let input = definition.nodes[providerBars[index].node].input
@@ -148,6 +162,7 @@ package struct Oracle {
         mark(
             scope, record.kind, from: gap.from, to: Timestamp(nanoseconds: record.to))
         missing.note(record)
+        if clock.knows(scope) { gaps.append(record) }
     }
 
     private mutating func mark(
@@ -165,8 +180,9 @@ package struct Oracle {
     /// tape counts, whenever it came, except for cancelled ones.
     private mutating func repair() {
         guard !dirty.isEmpty else { return }
-        let mended = OracleRepair.mended(standing, changes)
-        let verdicts = hasJoin ? OracleStages.repaired(definition, steps, mended) : [:]
+        var mended = OracleRepair.mended(standing, changes)
+        var verdicts = hasJoin ? OracleStages.repaired(definition, steps, mended) : [:]
+        if hasBooks { verdicts.merge(mend(&mended)) { $1 } }
         let stages = stages
         for index in leaves.indices {
             let input = definition.nodes[leaves[index].node].input
@@ -180,6 +196,24 @@ package struct Oracle {
             providerBars[index].repair(dirty, standing, missing)
         }
         dirty = []
+    }
+
+    /// Gives the changes of books what a repair knows of them, and returns their verdicts.
+    private func mend(
+        _ mended: inout [OracleRepair.Mended]
+    ) -> [LoggedTick.ID: [OracleStages.Verdict]] {
+        let known = books.repaired(missing)
+        var verdicts: [LoggedTick.ID: [OracleStages.Verdict]] = [:]
+        for index in mended.indices {
+            var tick = mended[index].tick
+            guard let book = known[tick.id] else { continue }
+            tick.book = book
+            mended[index] = OracleRepair.Mended(tick: tick, isCancelled: false)
+            // No node before a leaf of books remembers.
+            var stages = OracleStages(definition)
+            if !tick.header.flags.contains(.snapshot) { verdicts[tick.id] = stages.take(tick) }
+        }
+        return verdicts
     }
 
     // MARK: the end

@@ -8,15 +8,17 @@ struct OracleExpression {
         switch field {
         case .price: tick.trade.flatMap { $0.price.isDefined ? Int128($0.price.raw) : nil }
         case .size: size(tick.trade?.size)
-        case .bid: price(tick.quote?.bidPrice)
-        case .ask: price(tick.quote?.askPrice)
-        case .bidSize: size(tick.quote?.bidSize)
-        case .askSize: size(tick.quote?.askSize)
+        case .bid: price(tick.quote?.bidPrice) ?? tick.book?.bids.first?.price
+        case .ask: price(tick.quote?.askPrice) ?? tick.book?.asks.first?.price
+        case .bidSize: size(tick.quote?.bidSize) ?? tick.book?.bids.first?.size.map { $0 * 10 }
+        case .askSize: size(tick.quote?.askSize) ?? tick.book?.asks.first?.size.map { $0 * 10 }
+        case .middle: tick.book?.middle
+        case .microprice: tick.book?.microprice
+        case .imbalance: tick.book?.imbalance
         case .exchange: tick.trade.map { Int128($0.exchange.raw) }
         case .conditions: tick.trade.map { Int128($0.conditions.raw) }
         case .bidExchange: tick.quote.map { Int128($0.bidExchange.raw) }
         case .askExchange: tick.quote.map { Int128($0.askExchange.raw) }
-        case .middle, .microprice, .imbalance: nil
         case .id: Int128(tick.header.providerID) * 1_000_000_000
         case .time: tick.header.eventTime.isDefined ? Int128(tick.time) : nil
         case .receiveTime:

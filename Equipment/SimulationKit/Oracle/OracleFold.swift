@@ -26,7 +26,20 @@ struct OracleShare {
         }
         if let trade = tick.trade { return part(of: trade, rule, lot: tick.lot) }
         if let quote = tick.quote { return part(of: quote, rule.field) }
+        if let book = tick.book { return part(of: book, rule.field) }
         return nil
+    }
+
+    private static func part(of book: LoggedBook, _ field: InputField) -> Part {
+        let value: Int128? =
+            switch field {
+            case .bookMiddle: book.middle
+            case .microprice: book.microprice
+            case .imbalance: book.imbalance
+            case .trade, .bid, .ask, .middle, .spread: nil
+            }
+        guard let value, let price = Int64(exactly: value) else { return .undefined }
+        return .share(price: price, size: 0, last: true, range: true, volume: true)
     }
 
     private static func part(of trade: Trade, _ rule: BarRule, lot: Int64) -> Part {

@@ -8,8 +8,11 @@ struct OracleLeaf {
     let series: BarSeries
     let rule: BarRule
     let calendar: SessionCalendar?
-    /// How long a quote counts for its trades; 0 without a join before it.
+    /// How long a quote counts for its trades, or a change of a book for later ones; 0 where
+    /// neither is.
     var quoteAge: Int64 = 0
+    /// The rows of each side of a book whose sizes count.
+    var levels = 0
     private var windows: [SourceSymbol: [OracleWindow: Content]] = [:]
     /// The ticks of windows that end with a tick.
     private var ordered: [SourceSymbol: [OracleEntry]] = [:]
@@ -55,9 +58,9 @@ struct OracleLeaf {
     mutating func take(
         _ tick: LoggedTick, _ verdict: Verdict, _ clock: OracleClock, _ missing: OracleMissing?
     ) {
-        guard verdict != .doesNotConcern,
-            tick.trade != nil ? rule.field == .trade : rule.field != .trade
-        else { return }
+        guard verdict != .doesNotConcern, tick.kind == kind else { return }
+        var tick = tick
+        tick.book?.levels = levels
         let part = OracleShare.part(of: tick, rule, isRepair: false)
         guard let part = verdict == .keptBack ? .filter : part else { return }
         received += 1
@@ -126,12 +129,13 @@ struct OracleLeaf {
         _ symbol: SourceSymbol, in window: OracleWindow, _ missing: OracleMissing
     ) -> Bool {
         missing.hasStart(symbol, kind, in: window)
-            || quoteAge > 0 && missing.hasStart(symbol, .quote, in: withQuotes(window))
+            || quoteAge > 0 && missing.hasStart(symbol, earlierKind, in: withQuotes(window))
     }
 
     // MARK: repair
 
-    private var kind: DataKind { rule.field == .trade ? .trade : .quote }
+    private var kind: DataKind { rule.field.ticks }
+    private var earlierKind: DataKind { rule.field.earlier }
 
     /// `isKeptBack` says of a tick whether a node before the leaf keeps it back.
     mutating func repair(
@@ -139,18 +143,20 @@ struct OracleLeaf {
         isKeptBack: (LoggedTick) -> Bool = { _ in false }
     ) {
         let ranges = all.compactMap { range in
-            quoteAge > 0 && (range.kind == .any || range.kind == .quote)
+            quoteAge > 0 && (range.kind == .any || range.kind == earlierKind)
                 ? range.reaching(quoteAge)
                 : range.kind == .any || range.kind == kind ? range : nil
         }
         var fresh: [SourceSymbol: [OracleWindow: [OracleEntry]]] = [:]
         for one in mended {
-            guard let part = OracleShare.part(of: one.tick, rule, isRepair: true) else { continue }
+            var tick = one.tick
+            tick.book?.levels = levels
+            guard let part = OracleShare.part(of: tick, rule, isRepair: true) else { continue }
             let isOut = one.isCancelled || isKeptBack(one.tick)
-            for window in OracleWindow.all(of: one.tick.time, series.window, calendar)
-            where ranges.contains(where: { $0.touches(window, of: one.tick.symbol) }) {
-                fresh[one.tick.symbol, default: [:]][window, default: []].append(
-                    OracleEntry(tick: one.tick, part: isOut ? .filter : part))
+            for window in OracleWindow.all(of: tick.time, series.window, calendar)
+            where ranges.contains(where: { $0.touches(window, of: tick.symbol) }) {
+                fresh[tick.symbol, default: [:]][window, default: []].append(
+                    OracleEntry(tick: tick, part: isOut ? .filter : part))
             }
         }
         for (symbol, windows) in fresh {
@@ -177,7 +183,7 @@ struct OracleLeaf {
                 let hasGap =
                     missing.hasGapInRepair(symbol, kind, in: window)
                     || quoteAge > 0
-                        && missing.hasGapInRepair(symbol, .quote, in: withQuotes(window))
+                        && missing.hasGapInRepair(symbol, earlierKind, in: withQuotes(window))
                 windows[symbol]?[window]?.hasGapInRepair = hasGap
             }
         }
@@ -236,7 +242,7 @@ struct OracleLeaf {
         if content.isRestarted || content.hasGapInRepair
             || clock.isCut(window.start - quoteAge, symbol)
             || missing.hasGap(symbol, kind, in: window)
-            || quoteAge > 0 && missing.hasGap(symbol, .quote, in: withQuotes(window))
+            || quoteAge > 0 && missing.hasGap(symbol, earlierKind, in: withQuotes(window))
         {
             bar?.flags.insert(.partial)
         }

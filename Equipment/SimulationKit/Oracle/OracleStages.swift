@@ -77,9 +77,9 @@ struct OracleStages {
         case .deduplicate(let rule): deduplicate(tick, index, rule)
         case .throttle(let rule): throttle(tick, index, rule)
         case .filter(let expression):
-            OracleExpression.isMet(expression, behindJoin(tick, node))
+            OracleExpression.isMet(expression, behind(tick, node))
                 ? .passes(branch: nil) : .keptBack
-        case .route(let branches): route(behindJoin(tick, node), branches)
+        case .route(let branches): route(behind(tick, node), branches)
         case .join(let rule, _): pair(tick, index, rule)
         default: .passes(branch: nil)
         }
@@ -91,10 +91,11 @@ struct OracleStages {
         return .passes(branch: nil)
     }
 
-    /// Returns the tick as a node behind a join sees it.
-    private func behindJoin(_ tick: LoggedTick, _ node: GraphNode) -> LoggedTick {
-        guard let join = joins.join(of: node.input) else { return tick }
+    /// Returns the tick as a node behind a join, or behind one that makes books, sees it.
+    private func behind(_ tick: LoggedTick, _ node: GraphNode) -> LoggedTick {
         var joined = tick
+        joined.book?.levels = OracleBooks.levels(of: node.input, nodes)
+        guard let join = joins.join(of: node.input) else { return joined }
         joined.quote = paired[join]
         return joined
     }

@@ -28,6 +28,9 @@ struct RecoveryWorld {
         /// Graphs with a join, on a tape with repairs, held quotes and gaps of quotes. The faults
         /// are those of `plain`.
         case joins
+        /// Graphs of books, on a tape with repairs and gaps of depth. The faults are those of
+        /// `plain`.
+        case books
         /// Graphs of every kind, breadth among them, whose sources fall silent, are retired and
         /// come back; one may have delayed data. The faults are those of `plain`.
         case lives
@@ -37,12 +40,14 @@ struct RecoveryWorld {
         var hasLife: Bool { self == .lives || self == .rebuiltLives }
         var hasGraph: Bool {
             hasLife || self == .graphs || self == .rebuiltGraphs || self == .joins
+                || self == .books
         }
         var hasRebuilds: Bool {
             self == .rebuilds || self == .rebuiltGraphs || self == .rebuiltLives
         }
         var losesBucket: Bool {
-            self == .plain || self == .graphs || self == .joins || self == .lives
+            self == .plain || self == .graphs || self == .joins || self == .books
+                || self == .lives
         }
     }
 
@@ -66,13 +71,8 @@ struct RecoveryWorld {
         tape = SimulatedTape(
             SimulatedTicks(
                 withRepairs: kind.hasGraph, withLife: kind.hasLife, withQuotes: kind == .joins,
-                using: &random))
-        graph =
-            kind == .joins
-            ? try SimulatedDefinition.joined(using: &random)
-            : kind.hasGraph
-                ? try SimulatedDefinition(
-                    mayMoveBars: !kind.hasRebuilds, hasLife: kind.hasLife, using: &random) : nil
+                withBooks: kind == .books, using: &random))
+        graph = try Self.graph(kind, using: &random)
         // The faults differ between worlds.
         faults = SimulatedBucket.Faults(
             fails: Bool.random(using: &random) ? Int.random(in: 0...60, using: &random) : 0,
@@ -81,6 +81,17 @@ struct RecoveryWorld {
         tape.bucket.onWrite = { key, value in
             Self.expectOutputOnTape(key, value, tape, mayBeAhead: kind == .restores, seed: seed)
         }
+    }
+
+    /// Returns the definition of a world that has only one.
+    private static func graph(
+        _ kind: Kind, using random: inout SeededRandom
+    ) throws -> SimulatedDefinition? {
+        if kind == .joins { return try SimulatedDefinition.joined(using: &random) }
+        if kind == .books { return try SimulatedDefinition.books(using: &random) }
+        guard kind.hasGraph else { return nil }
+        return try SimulatedDefinition(
+            mayMoveBars: !kind.hasRebuilds, hasLife: kind.hasLife, using: &random)
     }
 
     /// Expects that a checkpoint includes no output that is not on the tape.
@@ -188,7 +199,7 @@ struct RecoveryWorld {
     /// Causes the event that is specific to this kind of world.
     private mutating func causeOwnFault() {
         switch kind {
-        case .plain, .graphs, .joins, .lives: tape.bucket.damage(using: &random)
+        case .plain, .graphs, .joins, .books, .lives: tape.bucket.damage(using: &random)
         case .generations:
             crash()
             generation = min(generation + 1, UInt32(Self.settings.count))

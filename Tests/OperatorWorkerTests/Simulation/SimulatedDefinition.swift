@@ -34,6 +34,11 @@ struct SimulatedDefinition {
         try SimulatedDefinition(try SimulatedGraphs.joined(using: &random))
     }
 
+    /// Makes bars and numbers of books.
+    static func books(using random: inout SeededRandom) throws -> SimulatedDefinition {
+        try SimulatedDefinition(try SimulatedGraphs.books(using: &random))
+    }
+
     private init(_ definition: GraphDefinition) throws {
         self.definition = definition
         var settings = try OperatorSettings(TestService.configuration(Main.description, [:]))

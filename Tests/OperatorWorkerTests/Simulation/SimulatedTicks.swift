@@ -12,13 +12,14 @@ struct SimulatedTicks {
 
     init(
         withRepairs: Bool = false, withLife: Bool = false, withQuotes: Bool = false,
-        using random: inout SeededRandom
+        withBooks: Bool = false, using random: inout SeededRandom
     ) {
         var weather = MarketWeather(
             using: &random, withRepairs: withRepairs, withLife: withLife)
         // Enough for checkpoints, but not more than a world has steps for.
         weather.packets = Int.random(in: 24...36, using: &random)
         if withQuotes { weather.addQuotes() }
+        if withBooks { weather.addBooks() }
         let input = SimulatedInput(weather, using: &random)
         (packets, life) = (input.packets, input.life)
     }

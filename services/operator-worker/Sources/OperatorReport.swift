@@ -151,6 +151,12 @@ final class OperatorReport: Sendable {
                 json.member("conflated", line.tally.machine.joined.conflated)
                 json.member("none", line.tally.machine.joined.alone)
             }
+            json.key("books")
+            json.object { json in
+                for (state, count) in BookCounters.states {
+                    json.member(state, line.tally.machine.books[keyPath: count])
+                }
+            }
             json.key("excluded")
             json.object { json in
                 for (reason, count) in ExcludedTicks.reasons {

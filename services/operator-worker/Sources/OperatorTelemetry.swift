@@ -19,6 +19,8 @@ struct OperatorMetrics {
     private let paired: Counter
     private let conflated: Counter
     private let alone: Counter
+    /// In the order of `BookCounters.states`.
+    private let books: [Counter]
     private let forgotten: Counter
     private let settledEarly: Counter
     private let valuesLeftOut: Counter
@@ -59,6 +61,7 @@ struct OperatorMetrics {
         paired = Self.joined(metrics, "paired")
         conflated = Self.joined(metrics, "conflated")
         alone = Self.joined(metrics, "none")
+        books = BookCounters.states.map { Self.books(metrics, $0.name) }
         forgotten = Self.duplicates(metrics, "forgotten")
         settledEarly = Self.settledEarly(metrics)
         valuesLeftOut = Self.valuesLeftOut(metrics)
@@ -164,6 +167,15 @@ struct OperatorMetrics {
                 + "stands for several",
             "none rises: quotes are missing; conflated rises: the tape is slow",
             by: "quote: paired, conflated, none", labels: [("quote", quote)])
+    }
+
+    private static func books(_ metrics: MetricRegistry, _ state: String) -> Counter {
+        metrics.counter(
+            "mds_operator_book_changes_total",
+            "a change of a book that a `book` node of the graph saw; unknown: it has no numbers, "
+                + "because the book is not known yet; lost: a book that is not known any more",
+            "unknown goes on for minutes: the gateway does not repeat its books",
+            by: "book: known, unknown, lost", labels: [("book", state)])
     }
 
     private static func excluded(_ metrics: MetricRegistry, _ reason: String) -> Counter {
@@ -324,6 +336,9 @@ extension OperatorMetrics {
         raise(paired, \.machine.joined.paired)
         raise(conflated, \.machine.joined.conflated)
         raise(alone, \.machine.joined.alone)
+        for (counter, state) in zip(books, BookCounters.states) {
+            raise(counter, (\PartitionTally.machine.books).appending(path: state.count))
+        }
         raise(settledEarly, \.machine.settledEarly)
         raise(valuesLeftOut, \.machine.valuesLeftOut)
         for (counter, reason) in zip(excluded, ExcludedTicks.reasons) {

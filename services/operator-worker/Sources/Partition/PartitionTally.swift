@@ -38,13 +38,15 @@ struct MachineTally: Sendable {
     var valuesLeftOut: UInt64 = 0
     /// Trades that reached joins.
     var joined = JoinCounters()
+    /// Changes of books that nodes saw.
+    var books = BookCounters()
     /// Ticks that series excluded, by reason.
     var excluded = ExcludedTicks()
 
     private static var counts: [WritableKeyPath<Self, UInt64>] {
         [
             \.undecidable, \.forgotten, \.settledEarly, \.valuesLeftOut, \.joined.paired,
-            \.joined.conflated, \.joined.alone,
+            \.joined.conflated, \.joined.alone, \.books.known, \.books.unknown, \.books.lost,
         ]
     }
 
@@ -56,6 +58,7 @@ struct MachineTally: Sendable {
         settledEarly = machine.settledEarly
         valuesLeftOut = machine.valuesLeftOut
         joined = machine.joined
+        books = machine.bookChanges
         excluded = machine.excluded
     }
 

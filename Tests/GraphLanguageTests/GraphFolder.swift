@@ -5,10 +5,10 @@ import YAMLFile
 
 /// A test's files in memory. Other files are those of the product and the system.
 enum GraphFolder {
-    /// The folder of the graphs that are shipped.
-    static let graphs = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+    static let checkout = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
         .deletingLastPathComponent().deletingLastPathComponent()
-        .appendingPathComponent("services/operator-worker/graphs")
+    /// The folder of the graphs that are shipped.
+    static let graphs = checkout.appendingPathComponent("services/operator-worker/graphs")
 
     /// Reads files from the disk.
     static let product = GraphFiles { path, _ in disk(path) }

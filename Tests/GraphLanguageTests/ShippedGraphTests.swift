@@ -60,7 +60,15 @@ struct ShippedGraphTests {
         }
     }
 
-    @Test("the advanced one holds every window, and every operator but a join")
+    @Test("the sample of books has bars and numbers of them")
+    func books() throws {
+        let path = GraphFolder.checkout.appendingPathComponent("Samples/advanced/books.yaml").path
+        let definition = try GraphFile.read(path, GraphFolder.product)
+        #expect(definition.nodes[0].operation == .book(BookRule(levels: 5)))
+        #expect(definition.nodes.count == 6 && definition.isOverAllPartitions)
+    }
+
+    @Test("the advanced one holds every window, and every operator but a join and a book")
     func advanced() throws {
         let definition = try read("advanced")
         let kinds = Set(definition.nodes.map { "\($0.operation)".prefix { $0 != "(" } })

@@ -4,9 +4,25 @@ internal import TapeCodec
 
 // How changes of books get through the stages into the machines.
 extension GraphMachine {
+    /// Takes a row or a reset of a book, or a provider's value, if the graph takes such.
+    @inline(__always)
+    mutating func takeOther(
+        _ message: MessageBounds, _ packet: RawSpan, _ source: Int, _ ordinal: UInt64,
+        _ open: inout OpenChange, _ output: inout GraphOutput
+    ) {
+        if message.isOfBook {
+            guard !program.plan.books.isEmpty else { return }
+            takeDepth(message, packet, source, ordinal, &open, &output)
+        } else if !program.plan.indicators.isEmpty,
+            let value = message.indicatorValue(in: packet)
+        {
+            takeIndicator(value, source)
+        }
+    }
+
     /// Takes a row or a reset of a book, if the packet's source feeds the symbol. `open` is the
     /// change of a book that the packet is in the middle of.
-    mutating func takeDepth(
+    private mutating func takeDepth(
         _ message: MessageBounds, _ packet: RawSpan, _ source: Int, _ ordinal: UInt64,
         _ open: inout OpenChange, _ output: inout GraphOutput
     ) {

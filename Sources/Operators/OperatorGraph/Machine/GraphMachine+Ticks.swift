@@ -92,7 +92,7 @@ extension GraphMachine {
         let (trades, quotes) = (program.plan.trades, program.plan.quotes)
         // The points at which the ticks of the tape come in.
         let roots = (trades.bit(of: .ticks(.trade)), quotes.bit(of: .ticks(.quote)))
-        let hasBooks = !program.plan.books.isEmpty
+        let takesOthers = !program.plan.books.isEmpty || !program.plan.indicators.isEmpty
         var (hasMarks, hasDays, open) = (false, false, OpenChange())
         var run = TradeRun.none
         swap(&run, &emptyRun)
@@ -129,8 +129,8 @@ extension GraphMachine {
                     hasDays = true
                     take(&run, source, trades, root: roots.0, &output)
                     takeProviderBar(message, packet, source, ordinal, &output)
-                } else if hasBooks, message.isOfBook {
-                    takeDepth(message, packet, source, ordinal, &open, &output)
+                } else if takesOthers {
+                    takeOther(message, packet, source, ordinal, &open, &output)
                 }
                 ordinal &+= 1
             case .malformed: hasMarks = false

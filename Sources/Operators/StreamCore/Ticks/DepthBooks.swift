@@ -25,7 +25,8 @@ public struct BookCounters: Hashable, Sendable {
 /// A book is *known* for `BookRule.knownFor` after its last reset, as long as nothing is missing
 /// since then: the gateway's repetitions are resets. So it follows from that much of the tape, and
 /// a repair that reads from there on knows the same books as the machine did at first. The time is
-/// the latest receive time of the symbol's changes so far, so no other symbol decides it.
+/// the latest receive time of the symbol's changes since the reset, so nothing before it and no
+/// other symbol decides it.
 ///
 /// A value that one thread owns. It allocates when a symbol has its first reset: some 4 KB. There
 /// are as many books as symbols at most (`StreamLimits.symbolsMax`).
@@ -78,6 +79,7 @@ public struct DepthBooks: Sendable {
         let header = reset.header
         guard header.symbol < StreamLimits.symbolsMax else { return }
         let place = room(for: header.symbol)
+        slots[place].clock = TapeClock()
         slots[place].clock.advance(to: header.receiveTime)
         slots[place].rows.reset()
         slots[place].source = UInt32(truncatingIfNeeded: source)

@@ -28,7 +28,7 @@ enum DatabaseMode: String, CaseIterable, Sendable {
     var isPlain: Bool { self == .plain || self == .packaged }
 
     /// The name that `store_mode()` returns.
-    var name: String { isPlain ? "plain" : "timescaledb-\(rawValue)" }
+    var name: String { isPlain ? "plain" : "timescaledb" }
 
     var edition: PostgresServer.Edition {
         switch self {

@@ -30,7 +30,6 @@ struct DatabaseModeTests {
         try database.psql("CREATE EXTENSION timescaledb")
         try database.migrate()
         try database.expect("SELECT mode FROM store_mode()", "plain")
-        #expect(try database.migration().preview(try TestDatabase.shipped()).mode == "plain")
     }
 
     @Test("a copy for a test is as a migrated database", arguments: DatabaseMode.all)

@@ -101,7 +101,7 @@ struct MigratorTests {
         try database.psql("GRANT USAGE ON SCHEMA ext TO \(database.migrator)")
         try database.migrate(wishes: Migrator.Wishes(retention: ["trades": 1]))
         try database.expect("SELECT DISTINCT shape FROM time_tables()", "hypertable")
-        try database.expect("SELECT mode FROM store_mode()", "timescaledb-apache")
+        try database.expect("SELECT mode FROM store_mode()", "timescaledb")
         try database.expect("SELECT count(*) FROM apply_retention('trades', '1 day')", "0")
     }
 
@@ -296,18 +296,17 @@ struct MigratorTests {
         let shipped = try TestDatabase.shipped()
         #expect(
             try database.migration().preview(shipped)
-                == Migrator.Preview(pending: files, version: 0, mode: mode.name))
+                == Migrator.Preview(pending: files, version: 0))
         try database.expect("SELECT count(*) FROM pg_namespace WHERE nspname = 'md'", "0")
         try database.migrate()
         #expect(
             try database.migration().preview(shipped)
-                == Migrator.Preview(pending: [], version: files.count, mode: mode.name))
+                == Migrator.Preview(pending: [], version: files.count))
         let before = try database.psql("SELECT count(*), max(oid) FROM pg_class")
         let second = try TestDatabase.secondRelease()
         #expect(
             try database.migration().preview(second)
-                == Migrator.Preview(
-                    pending: Self.second, version: files.count, mode: mode.name))
+                == Migrator.Preview(pending: Self.second, version: files.count))
         try database.expect("SELECT count(*), max(oid) FROM pg_class", before)
     }
 

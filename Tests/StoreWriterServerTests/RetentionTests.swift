@@ -4,7 +4,7 @@ import Testing
 
 @testable import StoreWriter
 
-@Suite("Retention drops whole days, in all three databases")
+@Suite("Retention drops whole days, in all databases")
 struct RetentionTests {
     private func prepared(_ name: String, _ mode: DatabaseMode) throws -> TestDatabase {
         let database = try TestDatabase(name, mode: mode)

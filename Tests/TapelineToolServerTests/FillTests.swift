@@ -364,7 +364,7 @@ import Testing
 extension AcceptBench {
     /// Compresses the chunks of a table, where the server has that.
     fileprivate func compress(_ table: String) throws {
-        guard try query("SELECT mode FROM store_mode()") == "timescaledb-community" else { return }
+        guard try query("SELECT license FROM store_mode()") == "timescale" else { return }
         _ = try query(
             """
             ALTER TABLE \(table) SET (timescaledb.compress,

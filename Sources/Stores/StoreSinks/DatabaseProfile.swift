@@ -4,7 +4,7 @@ package import Primitives
 /// The kind of the database, and the settings that decide whether a COMMIT outlives a crash. The
 /// writer's maintenance reads it every 30 s, and `tapeline doctor` when it is asked.
 package struct DatabaseProfile: Equatable, Sendable {
-    /// `plain`, `timescaledb-apache` or `timescaledb-community`.
+    /// `plain` or `timescaledb`.
     package let mode: String
     package let serverVersion: String
     /// TimescaleDB's version and edition; `nil` without TimescaleDB.

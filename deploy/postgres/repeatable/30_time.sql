@@ -51,18 +51,15 @@ AS $$
     WHERE e.extname = 'timescaledb'
 $$;
 
--- Returns which of the three databases this is: 'plain', 'timescaledb-apache' or
--- 'timescaledb-community'. The tables decide: an extension that was installed after them changes
--- nothing.
+-- Returns which of the two kinds of databases this is, 'plain' or 'timescaledb', and the extension's
+-- licence: 'timescale' is that of the Community edition. The tables decide: an extension that was
+-- installed after them changes nothing.
 CREATE OR REPLACE FUNCTION store_mode()
 RETURNS TABLE (mode text, server_version text, timescaledb_version text, license text)
 LANGUAGE sql STABLE SET search_path FROM CURRENT
 AS $$
-    SELECT CASE
-            WHEN NOT EXISTS (SELECT FROM time_tables() t WHERE t.shape = 'hypertable') THEN 'plain'
-            WHEN current_setting('timescaledb.license', true) = 'timescale'
-                THEN 'timescaledb-community'
-            ELSE 'timescaledb-apache' END,
+    SELECT CASE WHEN EXISTS (SELECT FROM time_tables() t WHERE t.shape = 'hypertable')
+            THEN 'timescaledb' ELSE 'plain' END,
         current_setting('server_version'),
         (SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'),
         CASE WHEN timescale_schema() IS NOT NULL

@@ -13,7 +13,8 @@ DECLARE
     segments text;
     orders   text;
 BEGIN
-    IF wanted IS NULL OR (SELECT mode FROM store_mode()) <> 'timescaledb-community' THEN
+    IF wanted IS NULL OR NOT EXISTS (SELECT FROM store_mode()
+            WHERE (mode, license) = ('timescaledb', 'timescale')) THEN
         RETURN;
     END IF;
     FOR cut IN SELECT t.table_name FROM time_tables() t WHERE t.shape = 'hypertable' ORDER BY 1 LOOP
@@ -57,7 +58,8 @@ DECLARE
     wanted text := nullif(current_setting('tapeline.daily_bars', true), '');
     hyper  name := timescale_schema();
 BEGIN
-    IF wanted IS NULL OR (SELECT mode FROM store_mode()) <> 'timescaledb-community' THEN
+    IF wanted IS NULL OR NOT EXISTS (SELECT FROM store_mode()
+            WHERE (mode, license) = ('timescaledb', 'timescale')) THEN
         RETURN;
     END IF;
     IF NOT wanted::boolean THEN

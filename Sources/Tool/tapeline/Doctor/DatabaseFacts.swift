@@ -67,7 +67,9 @@ struct DatabaseFacts: Sendable {
 
     private var versionFinding: Finding {
         let timescale = profile.map { profile in
-            profile.timescaleVersion.map { "TimescaleDB \($0), \(profile.mode)" }
+            profile.timescaleVersion.map {
+                "TimescaleDB \($0) (\(profile.license ?? "")), tables \(profile.mode)"
+            }
                 ?? "no TimescaleDB: tables are partitioned natively"
         }
         let text = "PostgreSQL \(version) at \(peer)" + (timescale.map { ", \($0)" } ?? "")

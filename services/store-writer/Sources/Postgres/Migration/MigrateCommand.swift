@@ -100,6 +100,6 @@ extension ServiceEvent {
                 ? "the schema is up to date; nothing was changed"
                 : "'store-writer migrate' would bring the schema up to date; nothing was changed",
             ("schema", .text(schema)), ("version", .integer(Int64(preview.version))),
-            ("pending", .integer(Int64(preview.pending.count))), ("mode", .text(preview.mode)))
+            ("pending", .integer(Int64(preview.pending.count))))
     }
 }

@@ -322,7 +322,7 @@ let others: [Tests] = [
     tests(
         of: "StoreWriter",
         uses: frame + tape + support + ["ClickHouseWire", "HotState", "PostgresClient"]
-            + ["QuestDBWire", "StoreHTTP", "StoreIntents", "StoreSinks"], isLong: true),
+            + ["QuestDBWire", "StoreHTTP", "StoreIntents", "StoreKit", "StoreSinks"], isLong: true),
     serverTests(
         of: "StoreWriter",
         uses: frame + tape + support + [

@@ -61,6 +61,11 @@ struct ClickHouseFillTests {
             try scene.rows(
                 "SELECT concat(toString(first_ordinal), '-', toString(last_ordinal), ' ', "
                     + "toString(rows), ' ', from_store) FROM fills") == ["51-95 45 store"])
+        // Copies know when the tape had them, as rows of the writer do.
+        #expect(
+            try scene.rows(
+                "SELECT toString(countIf(taken_at > receive_time)) FROM trades "
+                    + "WHERE ordinal NOT BETWEEN 59 AND 60") == ["103"])
 
         // The writer works on, and the audit counts what was copied.
         try AcceptBench.publish(&scene.source, packets: 1)

@@ -16,7 +16,7 @@ import Testing
         "receive_rest_ns":-1,"symbol":"AAPL","price":1.250000000,"size":null,"exchange":"Q",\
         "conditions":"","action":0,"flags":-32768,"time_resolution":1,"provider":"p",\
         "of_source":"","provider_id":18446744073709551615,"source":"test","partition":3,\
-        "epoch":2,"ordinal":17}
+        "epoch":2,"ordinal":17,"taken_at":1700000000000002}
         """
 
     private static func row(_ text: String, _ ordinal: Int64, time: Int64? = nil) -> FillRows.Row {
@@ -57,6 +57,7 @@ import Testing
         #expect(line.hasPrefix("trades,symbol=AAPL,exchange=Q,provider=p,source=test "))
         #expect(line.hasSuffix(" 1700000000000000007n\n"))
         #expect(line.contains("receive_time=1700000000000001000n,"))
+        #expect(line.contains(",taken_at=1700000000000002000n "))
     }
 
     @Test("the nanoseconds of a time are those of another column, where that has the same time")

@@ -20,6 +20,7 @@ CREATE TABLE IF NOT EXISTS trades (
     partition Int64,
     epoch Int64,
     ordinal Int64,
+    taken_at Nullable(DateTime64(6, 'UTC')),
     INDEX ordinals ordinal TYPE minmax GRANULARITY 1,
     INDEX sources source TYPE set(64) GRANULARITY 1
 ) ENGINE = MergeTree
@@ -48,6 +49,7 @@ CREATE TABLE IF NOT EXISTS quotes (
     partition Int64,
     epoch Int64,
     ordinal Int64,
+    taken_at Nullable(DateTime64(6, 'UTC')),
     INDEX ordinals ordinal TYPE minmax GRANULARITY 1,
     INDEX sources source TYPE set(64) GRANULARITY 1
 ) ENGINE = MergeTree
@@ -78,6 +80,7 @@ CREATE TABLE IF NOT EXISTS depth (
     partition Int64,
     epoch Int64,
     ordinal Int64,
+    taken_at Nullable(DateTime64(6, 'UTC')),
     INDEX ordinals ordinal TYPE minmax GRANULARITY 1,
     INDEX sources source TYPE set(64) GRANULARITY 1
 ) ENGINE = MergeTree
@@ -110,6 +113,7 @@ CREATE TABLE IF NOT EXISTS options (
     partition Int64,
     epoch Int64,
     ordinal Int64,
+    taken_at Nullable(DateTime64(6, 'UTC')),
     INDEX ordinals ordinal TYPE minmax GRANULARITY 1,
     INDEX sources source TYPE set(64) GRANULARITY 1
 ) ENGINE = MergeTree
@@ -139,6 +143,7 @@ CREATE TABLE IF NOT EXISTS news (
     partition Int64,
     epoch Int64,
     ordinal Int64,
+    taken_at Nullable(DateTime64(6, 'UTC')),
     INDEX ordinals ordinal TYPE minmax GRANULARITY 1,
     INDEX sources source TYPE set(64) GRANULARITY 1
 ) ENGINE = MergeTree
@@ -166,6 +171,7 @@ CREATE TABLE IF NOT EXISTS fundamentals (
     partition Int64,
     epoch Int64,
     ordinal Int64,
+    taken_at Nullable(DateTime64(6, 'UTC')),
     INDEX ordinals ordinal TYPE minmax GRANULARITY 1,
     INDEX sources source TYPE set(64) GRANULARITY 1
 ) ENGINE = MergeTree
@@ -197,6 +203,7 @@ CREATE TABLE IF NOT EXISTS indicators (
     partition Int64,
     epoch Int64,
     ordinal Int64,
+    taken_at Nullable(DateTime64(6, 'UTC')),
     INDEX ordinals ordinal TYPE minmax GRANULARITY 1,
     INDEX sources source TYPE set(64) GRANULARITY 1
 ) ENGINE = MergeTree
@@ -231,6 +238,7 @@ CREATE TABLE IF NOT EXISTS provider_bars (
     partition Int64,
     epoch Int64,
     ordinal Int64,
+    taken_at Nullable(DateTime64(6, 'UTC')),
     INDEX ordinals ordinal TYPE minmax GRANULARITY 1,
     INDEX sources source TYPE set(64) GRANULARITY 1
 ) ENGINE = MergeTree
@@ -257,6 +265,7 @@ CREATE TABLE IF NOT EXISTS gaps (
     receive_time Nullable(DateTime64(6, 'UTC')),
     epoch Int64,
     ordinal Int64,
+    taken_at Nullable(DateTime64(6, 'UTC')),
     INDEX ordinals ordinal TYPE minmax GRANULARITY 1,
     INDEX sources source TYPE set(64) GRANULARITY 1
 ) ENGINE = MergeTree
@@ -284,6 +293,7 @@ CREATE TABLE IF NOT EXISTS events (
     partition Int64,
     epoch Int64,
     ordinal Int64,
+    taken_at Nullable(DateTime64(6, 'UTC')),
     INDEX ordinals ordinal TYPE minmax GRANULARITY 1,
     INDEX sources source TYPE set(64) GRANULARITY 1
 ) ENGINE = MergeTree
@@ -363,6 +373,7 @@ CREATE TABLE IF NOT EXISTS late_ticks (
     partition Int64,
     epoch Int64,
     ordinal Int64,
+    taken_at Nullable(DateTime64(6, 'UTC')),
     INDEX ordinals ordinal TYPE minmax GRANULARITY 1,
     INDEX sources source TYPE set(64) GRANULARITY 1
 ) ENGINE = MergeTree
@@ -392,6 +403,7 @@ CREATE TABLE IF NOT EXISTS trade_changes (
     partition Int64,
     epoch Int64,
     ordinal Int64,
+    taken_at Nullable(DateTime64(6, 'UTC')),
     INDEX ordinals ordinal TYPE minmax GRANULARITY 1,
     INDEX sources source TYPE set(64) GRANULARITY 1
 ) ENGINE = MergeTree

@@ -19,7 +19,8 @@ CREATE TABLE IF NOT EXISTS "trades" (
     "source" SYMBOL,
     "partition" LONG,
     "epoch" LONG,
-    "ordinal" LONG
+    "ordinal" LONG,
+    "taken_at" TIMESTAMP_NS
 ) TIMESTAMP("ts") PARTITION BY DAY WAL
 DEDUP UPSERT KEYS("ts", "source", "partition", "ordinal");
 
@@ -43,7 +44,8 @@ CREATE TABLE IF NOT EXISTS "quotes" (
     "source" SYMBOL,
     "partition" LONG,
     "epoch" LONG,
-    "ordinal" LONG
+    "ordinal" LONG,
+    "taken_at" TIMESTAMP_NS
 ) TIMESTAMP("ts") PARTITION BY DAY WAL
 DEDUP UPSERT KEYS("ts", "source", "partition", "ordinal");
 
@@ -69,7 +71,8 @@ CREATE TABLE IF NOT EXISTS "depth" (
     "source" SYMBOL,
     "partition" LONG,
     "epoch" LONG,
-    "ordinal" LONG
+    "ordinal" LONG,
+    "taken_at" TIMESTAMP_NS
 ) TIMESTAMP("ts") PARTITION BY DAY WAL
 DEDUP UPSERT KEYS("ts", "source", "partition", "ordinal");
 
@@ -97,7 +100,8 @@ CREATE TABLE IF NOT EXISTS "options" (
     "source" SYMBOL,
     "partition" LONG,
     "epoch" LONG,
-    "ordinal" LONG
+    "ordinal" LONG,
+    "taken_at" TIMESTAMP_NS
 ) TIMESTAMP("ts") PARTITION BY DAY WAL
 DEDUP UPSERT KEYS("ts", "source", "partition", "ordinal");
 
@@ -122,7 +126,8 @@ CREATE TABLE IF NOT EXISTS "news" (
     "source" SYMBOL,
     "partition" LONG,
     "epoch" LONG,
-    "ordinal" LONG
+    "ordinal" LONG,
+    "taken_at" TIMESTAMP_NS
 ) TIMESTAMP("ts") PARTITION BY MONTH WAL
 DEDUP UPSERT KEYS("ts", "source", "partition", "ordinal");
 
@@ -145,7 +150,8 @@ CREATE TABLE IF NOT EXISTS "fundamentals" (
     "source" SYMBOL,
     "partition" LONG,
     "epoch" LONG,
-    "ordinal" LONG
+    "ordinal" LONG,
+    "taken_at" TIMESTAMP_NS
 ) TIMESTAMP("ts") PARTITION BY MONTH WAL
 DEDUP UPSERT KEYS("ts", "source", "partition", "ordinal");
 
@@ -172,7 +178,8 @@ CREATE TABLE IF NOT EXISTS "indicators" (
     "source" SYMBOL,
     "partition" LONG,
     "epoch" LONG,
-    "ordinal" LONG
+    "ordinal" LONG,
+    "taken_at" TIMESTAMP_NS
 ) TIMESTAMP("ts") PARTITION BY MONTH WAL
 DEDUP UPSERT KEYS("ts", "source", "partition", "ordinal");
 
@@ -202,7 +209,8 @@ CREATE TABLE IF NOT EXISTS "provider_bars" (
     "source" SYMBOL,
     "partition" LONG,
     "epoch" LONG,
-    "ordinal" LONG
+    "ordinal" LONG,
+    "taken_at" TIMESTAMP_NS
 ) TIMESTAMP("ts") PARTITION BY MONTH WAL
 DEDUP UPSERT KEYS("ts", "source", "partition", "ordinal");
 
@@ -224,7 +232,8 @@ CREATE TABLE IF NOT EXISTS "gaps" (
     "lost_last_ordinal" LONG,
     "receive_time" TIMESTAMP_NS,
     "epoch" LONG,
-    "ordinal" LONG
+    "ordinal" LONG,
+    "taken_at" TIMESTAMP_NS
 ) TIMESTAMP("receive_time") PARTITION BY YEAR WAL
 DEDUP UPSERT KEYS("receive_time", "source", "partition", "ordinal");
 
@@ -247,7 +256,8 @@ CREATE TABLE IF NOT EXISTS "events" (
     "source" SYMBOL,
     "partition" LONG,
     "epoch" LONG,
-    "ordinal" LONG
+    "ordinal" LONG,
+    "taken_at" TIMESTAMP_NS
 ) TIMESTAMP("ts") PARTITION BY MONTH WAL
 DEDUP UPSERT KEYS("ts", "source", "partition", "ordinal");
 
@@ -318,7 +328,8 @@ CREATE TABLE IF NOT EXISTS "late_ticks" (
     "source" SYMBOL,
     "partition" LONG,
     "epoch" LONG,
-    "ordinal" LONG
+    "ordinal" LONG,
+    "taken_at" TIMESTAMP_NS
 ) TIMESTAMP("ts") PARTITION BY MONTH WAL
 DEDUP UPSERT KEYS("ts", "source", "partition", "ordinal");
 
@@ -343,7 +354,8 @@ CREATE TABLE IF NOT EXISTS "trade_changes" (
     "source" SYMBOL,
     "partition" LONG,
     "epoch" LONG,
-    "ordinal" LONG
+    "ordinal" LONG,
+    "taken_at" TIMESTAMP_NS
 ) TIMESTAMP("ts") PARTITION BY MONTH WAL
 DEDUP UPSERT KEYS("ts", "source", "partition", "ordinal");
 

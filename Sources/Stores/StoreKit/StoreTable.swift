@@ -1,7 +1,8 @@
 internal import Primitives
 
 /// Rows of one table, column by column. Each row but those of `ordinal_gaps` has the columns
-/// `source`, `partition` and `ordinal`, which identify the record within its table.
+/// `source`, `partition` and `ordinal`, which identify the record within its table, and `taken_at`:
+/// when the tape had it, no value where that is not known.
 public struct StoreTable: Sendable, Equatable {
     /// Its name, as in STORE_TABLES, or `ordinal_gaps`: ordinals that have no row anywhere.
     public let name: String

@@ -17,6 +17,14 @@ public struct PacketContext {
     /// When the tape took the packet, never before a packet that was read before it; undefined
     /// when it is not known. Set it after `begin`.
     package var tapeTime = Timestamp.undefined
+    /// When the tape took the packet or its sender sent it, whichever is later, so that no one
+    /// clock makes it known too early. A part of a microsecond counts as a whole one. Undefined
+    /// when it is not known when the tape took it.
+    var takenAt: Timestamp {
+        guard tapeTime.isDefined else { return .undefined }
+        let sent = header.sendTime
+        return (sent.isDefined ? max(tapeTime, sent) : tapeTime).advanced(byNanoseconds: 999)
+    }
     /// The group of each source that is a member of one, as a packet of bars states it: complete
     /// after `walk`. `nil` where the packet says nothing.
     package private(set) var groups: [SourceName: SourceName]?

@@ -12,4 +12,14 @@ extension Sink {
         return copy[copy.index(after: open)..<close]
             .split { $0 == "," || $0.isWhitespace }.map(String.init)
     }
+
+    /// The names of the columns of a row in other stores than PostgreSQL, in order: the last one is
+    /// when the tape had taken it. PostgreSQL has that of ticks by ranges of ordinals
+    /// (`stored_stretches`).
+    package var storeColumns: [String] {
+        let own = copyColumns
+        return own.contains(Self.takenAt) ? own : own + [Self.takenAt]
+    }
+
+    package static let takenAt = "taken_at"
 }

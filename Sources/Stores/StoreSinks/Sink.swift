@@ -116,14 +116,22 @@ package struct Sink: Sendable {
         write = { record, context, packet, ordinal, writer throws(PostgresError) in
             try Row.write(record, context, packet, ordinal, &writer)
         }
+        // Rows of bars have the tape's time and the sender's apart.
+        let isTimed = name == .bars
         writeColumns = { record, context, packet, ordinal, writer in
-            Row.write(record, context, packet, ordinal, &writer)
+            guard Row.write(record, context, packet, ordinal, &writer) else { return false }
+            if !isTimed { writer.timestamptz(context.takenAt) }
+            return true
         }
         writeNative = { record, context, packet, ordinal, writer in
-            Row.write(record, context, packet, ordinal, &writer)
+            guard Row.write(record, context, packet, ordinal, &writer) else { return false }
+            if !isTimed { writer.timestamptz(context.takenAt) }
+            return true
         }
         writeLines = { record, context, packet, ordinal, writer in
-            Row.write(record, context, packet, ordinal, &writer)
+            guard Row.write(record, context, packet, ordinal, &writer) else { return false }
+            if !isTimed { writer.timestamptz(context.takenAt) }
+            return true
         }
     }
 

@@ -72,7 +72,7 @@ package struct ClickHouseTable: Hashable, Sendable {
     private static let tickOrder = ["symbol", "ts", "source", "ordinal"]
 
     package init(_ sink: Sink) {
-        let names = sink.copyColumns
+        let names = sink.storeColumns
         let (division, order): (Division, [String]) =
             switch sink.name {
             case .bars: (.months, ["symbol", "series", "ts", "number", "source", "revision"])

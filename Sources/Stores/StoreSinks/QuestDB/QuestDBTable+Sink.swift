@@ -58,7 +58,7 @@ extension QuestDBTable {
             }
         self.init(
             name: isOfBars ? Self.barVersions : sink.name.rawValue,
-            columns: sink.copyColumns.map { QuestDBColumn($0, of: sink.name) }, time: time,
+            columns: sink.storeColumns.map { QuestDBColumn($0, of: sink.name) }, time: time,
             division: division, keys: [time] + Self.identity + (isOfBars ? ["revision"] : []))
     }
 }

@@ -16,9 +16,8 @@ struct FillRun {
     func run(_ store: Deployment, _ other: Deployment) throws(ToolError) -> ExitCode {
         if let server = other.server {
             throw .refused(
-                "\(command.other) is a store of \(server.title), which does not keep when the tape "
-                    + "took a tick, nor where a cancel by id stood: fill \(command.store) from a "
-                    + "store of PostgreSQL")
+                "\(command.other) is a store of \(server.title), which does not keep where a "
+                    + "cancel by id stood: fill \(command.store) from a store of PostgreSQL")
         }
         let source = try other.openDatabase(FillSource.configuration)
         defer { source.close() }

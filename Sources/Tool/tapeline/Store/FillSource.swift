@@ -162,10 +162,11 @@ final class FillSource {
             conditions.append("ts BETWEEN '\(times.from)' AND '\(times.to)'")
         }
         let names = table.copied(columns[table.name] ?? [])
-        let values = names.map {
+        var values = names.map {
             table.name == "gaps" && $0 == "sink"
                 ? "\(Self.literal(sink))::text AS sink" : value($0, of: table)
         }
+        if form == .values, table.isCounted, !table.isOfBars { values.append(Self.takenAt(lane)) }
         func time(_ column: String) -> String {
             guard names.contains(column) else { return "NULL::bigint" }
             return form == .rows ? Self.microseconds("t.\(column)") : "t.\(column)"
@@ -178,6 +179,12 @@ final class FillSource {
                 WHERE \(conditions.joined(separator: " AND "))) AS t
             ORDER BY t.ordinal\(pass.isBeginning ? " DESC" : "")
             """
+    }
+
+    /// Returns when the tape had taken a row, which is known by its ordinal.
+    private static func takenAt(_ lane: FillLane) -> String {
+        let known = "taken_at('\(lane.input)', v.partition::integer, v.source, v.ordinal)"
+        return "(SELECT \(microseconds("k.taken_at")) FROM \(known) k) AS \(Sink.takenAt)"
     }
 
     private static func microseconds(_ column: String) -> String {

@@ -16,7 +16,7 @@ struct FilledTable: Hashable {
     init(_ sink: Sink) {
         name = sink.name == .bars ? ClickHouseTable.barVersions : sink.name.rawValue
         self.sink = sink.name
-        columns = sink.copyColumns.map {
+        columns = sink.storeColumns.map {
             Column(name: $0, kind: ColumnKind.of($0, in: sink.name))
         }
     }

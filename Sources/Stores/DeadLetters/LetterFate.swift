@@ -15,7 +15,7 @@ package enum LetterFate: Equatable, Sendable {
     case undecodable
     /// Refused before the tape, so the books have no position for it.
     case untaped
-    /// Its store is of another kind than PostgreSQL.
+    /// Its store is of another kind than the one that is asked.
     case elsewhere
     case refused(String)
 
@@ -59,7 +59,9 @@ package enum LetterFate: Equatable, Sendable {
         case .untaped:
             "never was on the tape, so it has no place in the books: set the clock right and "
                 + "let the provider's history fill its time"
-        case .elsewhere: "is of a store of another kind: letters of PostgreSQL alone are replayed"
+        case .elsewhere:
+            "is of a store of another kind: set its STORE_KIND, or let the program that has the "
+                + "kind run 'store-writer replay'"
         case .refused(let reason): "refused again: \(reason)"
         }
     }

@@ -1,8 +1,7 @@
 internal import MarketModel
-package import PostgresClient
 package import Primitives
 package import StoreSinks
-internal import TapeCodec
+package import TapeCodec
 package import TapeTransport
 
 // What a letter is as a row.
@@ -76,20 +75,23 @@ extension SinkCatalogue {
         }
     }
 
-    /// Writes the letter as a row of this sink. Returns false when no row can be made of it: its
-    /// record refers to what its packet does not define.
-    package func write(
-        _ letter: DeadLetter, sink: Int, to row: inout BinaryCopyWriter
-    ) throws(PostgresError) -> Bool {
-        try letter.payload.withRawSpan { packet throws(PostgresError) in
+    /// Makes the letter's record a row of this sink by `write`, which is one of the sink's. Returns
+    /// false when no row can be made of it: its record refers to what its packet does not define.
+    /// `time` is when the row becomes known, for stores that keep it with the row.
+    package func row<Failure: Error>(
+        of letter: DeadLetter, sink: Int, at time: Timestamp = .undefined,
+        _ write: (Record, borrowing PacketContext, RawSpan, UInt64) throws(Failure) -> Bool
+    ) throws(Failure) -> Bool {
+        try letter.payload.withRawSpan { packet throws(Failure) in
             guard let header = Self.header(of: packet) else { return false }
             precondition(header.tickCount == 1, "a letter is of one record")
             var isWritten = false
             var context = PacketContext(header)
             context.store = letter.owner
-            try context.walk(packet) { context, record, ordinal throws(PostgresError) in
+            context.tapeTime = time
+            try context.walk(packet) { context, record, ordinal throws(Failure) in
                 guard index(of: record) == sink else { return }
-                isWritten = try sinks[sink].write(record, context, packet, ordinal, &row)
+                isWritten = try write(record, context, packet, ordinal)
             }
             return isWritten
         }

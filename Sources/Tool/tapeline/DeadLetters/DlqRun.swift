@@ -131,11 +131,11 @@ struct DlqRun {
         }
         let chosen = try chosen(box).map(\.letter)
         func isOther(_ letter: DeadLetter) -> Bool {
-            letter.owner != deployment.store.text && !letter.isOfOtherKind
-                && GroupName(letter.owner)?.isStore == true
+            letter.owner != deployment.store.text && GroupName(letter.owner)?.isStore == true
         }
         for owner in Set(chosen.filter(isOther).map(\.owner)).sorted() {
-            terminal.problem("letters of \(owner) are left: set STORE_NAME and POSTGRES_* for it")
+            terminal.problem(
+                "letters of \(owner) are left: set STORE_NAME, STORE_KIND and its database for it")
         }
         let letters = chosen.filter { !isOther($0) }
         for letter in letters where letter.namespace != deployment.names.namespace {
@@ -143,26 +143,58 @@ struct DlqRun {
                 "\(letter.id) is of the namespace \(letter.namespace), and this is "
                     + "\(deployment.names.namespace)")
         }
-        let database = try deployment.openDatabase()
-        defer { database.close() }
-        var fates: [(letter: DeadLetter, fate: LetterFate)] = []
-        do throws(PostgresError) {
-            var replay = try LetterReplay(database, isDryRun: command.isDryRun)
-            for letter in letters {
-                let fate = try replay.replay(letter)
-                fates.append((letter, fate))
-                if !command.asJSON { terminal.line("\(letter.id)  \(fate.sentence)") }
-                if fates.count % Self.progressLetters == 0 {
-                    terminal.problem("\(fates.count) of \(Self.counted(letters.count))")
-                }
-            }
-        } catch {
-            throw .unreachable(
-                "\(fates.count) of \(Self.counted(letters.count)) are done; run it again for the "
-                    + "rest: \(error)")
-        }
+        let fates = try fates(of: letters, deployment)
         terminal.line(command.asJSON ? Self.json(fates) : Self.sum(fates))
         return fates.allSatisfy(\.fate.isFine) && box.problems.isEmpty ? .success : .failure
+    }
+
+    /// Replays letters in the store of the deployment.
+    private func fates(
+        of letters: [DeadLetter], _ deployment: Deployment
+    ) throws(ToolError) -> [(letter: DeadLetter, fate: LetterFate)] {
+        guard let server = deployment.server else {
+            let database = try deployment.openDatabase()
+            defer { database.close() }
+            return try fates(of: letters) {
+                try LetterReplay(database, isDryRun: command.isDryRun)
+            }
+        }
+        let tape = try deployment.openTape()
+        defer { tape.close() }
+        return try fates(of: letters) {
+            let store = deployment.store
+            return try ServerReplay(
+                FilledStore(store, tape, server.filled(store)), isDryRun: command.isDryRun)
+        }
+    }
+
+    private func fates(
+        of letters: [DeadLetter], by made: () throws -> any LetterReplaying
+    ) throws(ToolError) -> [(letter: DeadLetter, fate: LetterFate)] {
+        var fates: [(letter: DeadLetter, fate: LetterFate)] = []
+        do {
+            var replay = try made()
+            let failure = Result {
+                for letter in letters {
+                    let fate = try replay.replay(letter)
+                    fates.append((letter, fate))
+                    if !command.asJSON { terminal.line("\(letter.id)  \(fate.sentence)") }
+                    if fates.count % Self.progressLetters == 0 {
+                        terminal.problem("\(fates.count) of \(Self.counted(letters.count))")
+                    }
+                }
+            }
+            let end = Result { try replay.end() }
+            try failure.get()
+            try end.get()
+            return fates
+        } catch {
+            throw ToolError(error) {
+                .unreachable(
+                    "\(fates.count) of \(Self.counted(letters.count)) are done; run it again for "
+                        + "the rest: \($0)")
+            }
+        }
     }
 
     private static func counts(

@@ -11,7 +11,7 @@ import TapeTransport
 /// The books' row of the letter's source is locked first, so two replays take turns. A row is made
 /// only for a tick that the writer has settled and will never write itself. Bars go through the
 /// merge, as in the writer. Any other row is inserted only if it is not there yet.
-struct LetterReplay {
+struct LetterReplay: LetterReplaying {
     private static let timeout = Deployment.statementTimeout
 
     let database: PostgresConnection
@@ -29,8 +29,8 @@ struct LetterReplay {
             timeout: Self.timeout)
     }
 
-    /// Replays one letter. Throws when the database is unreachable; letters stored before stay
-    /// stored.
+    func end() {}
+
     mutating func replay(_ letter: DeadLetter) throws(PostgresError) -> LetterFate {
         guard letter.place.isOnTape else { return .untaped }
         if letter.isOfOtherKind { return .elsewhere }
@@ -74,7 +74,10 @@ struct LetterReplay {
         if try isRetired(letter, sink, index) { return try end(.retired) }
         var isWritten = false
         try database.copyIn(sink.replayCopy, timeout: Self.timeout) { row throws(PostgresError) in
-            isWritten = try catalogue.write(letter, sink: index, to: &row)
+            isWritten = try catalogue.row(of: letter, sink: index) {
+                record, context, packet, ordinal throws(PostgresError) in
+                try sink.write(record, context, packet, ordinal, &row)
+            }
         }
         guard isWritten else { return try end(.undecodable) }
         var made = 0

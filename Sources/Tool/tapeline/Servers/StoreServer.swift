@@ -1,4 +1,5 @@
 import ClickHouseWire
+import Membership
 import QuestDBAccess
 
 /// Where the tables of a store are that is none of PostgreSQL.
@@ -11,6 +12,14 @@ enum StoreServer: Sendable {
         switch self {
         case .clickhouse: "ClickHouse"
         case .questdb: "QuestDB"
+        }
+    }
+
+    /// Connects to it, for rows of this store.
+    func filled(_ store: GroupName) throws -> any FilledServer {
+        switch self {
+        case .clickhouse(let settings): try FilledClickHouse(settings)
+        case .questdb(let settings): try FilledQuestDB(settings, store)
         }
     }
 }

@@ -22,13 +22,8 @@ struct FillRun {
         let source = try other.openDatabase(FillSource.configuration)
         defer { source.close() }
         do {
-            switch store.server {
-            case nil: return try fillPostgres(store, source)
-            case .clickhouse(let settings):
-                return try fill(FilledClickHouse(settings), store, source)
-            case .questdb(let settings):
-                return try fill(FilledQuestDB(settings, command.store), store, source)
-            }
+            guard let server = store.server else { return try fillPostgres(store, source) }
+            return try fill(server.filled(command.store), store, source)
         } catch {
             throw ToolError(error) { .unreachable("the store was not filled to the end: \($0)") }
         }

@@ -1,6 +1,8 @@
 import ClickHouseWire
+import Primitives
 import StoreHTTP
 import StoreSinks
+import TapeTransport
 
 /// The server of a store of ClickHouse that is filled. It recognises a repeat of a block by its
 /// token, for some days.
@@ -77,6 +79,13 @@ final class FilledClickHouse: FilledServer {
     func blocks(_ rows: [FillRows.Row], of table: FilledTable) throws -> FilledBlocks {
         guard let own = Self.all[table.sink] else { return FilledBlocks() }
         return try NativeRows(own).blocks(rows, of: table)
+    }
+
+    func row(
+        of letter: DeadLetter, _ catalogue: SinkCatalogue, sink: Int, at time: Timestamp
+    ) -> LetterBlock? {
+        guard let own = Self.all[catalogue.sinks[sink].name] else { return nil }
+        return NativeRows(own).row(of: letter, catalogue, sink: sink, at: time)
     }
 
     func blocks(_ notes: [FillNote]) -> [any StoreBlock] {

@@ -4,6 +4,7 @@ import QuestDBAccess
 import QuestDBWire
 import StoreHTTP
 import StoreSinks
+import TapeTransport
 
 /// The server of a store of QuestDB that is filled. A row that comes again replaces itself.
 final class FilledQuestDB: FilledServer {
@@ -125,6 +126,13 @@ final class FilledQuestDB: FilledServer {
     func blocks(_ rows: [FillRows.Row], of table: FilledTable) throws -> FilledBlocks {
         guard let own = Self.all[table.sink] else { return FilledBlocks() }
         return try LineRowWriter(own).blocks(rows, of: table)
+    }
+
+    func row(
+        of letter: DeadLetter, _ catalogue: SinkCatalogue, sink: Int, at time: Timestamp
+    ) -> LetterBlock? {
+        guard let own = Self.all[catalogue.sinks[sink].name] else { return nil }
+        return LineRowWriter(own).row(of: letter, catalogue, sink: sink, at: time)
     }
 
     func blocks(_ notes: [FillNote]) -> [any StoreBlock] {

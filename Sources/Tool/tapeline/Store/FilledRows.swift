@@ -1,6 +1,9 @@
+import DeadLetters
 import MarketModel
 import Primitives
 import StoreSinks
+import TapeCodec
+import TapeTransport
 
 extension BlockRowWriter {
     /// One request has rows of about so many bytes.
@@ -38,6 +41,20 @@ extension BlockRowWriter {
             if isDated { rows.int64(note.streamCreated) }
         }
         return rows.parts().map { $0.block as any StoreBlock }
+    }
+
+    /// Returns the row of a letter as a block of a writer of its table, which has no rows yet.
+    func row(
+        of letter: DeadLetter, _ catalogue: SinkCatalogue, sink: Int, at time: Timestamp
+    ) -> LetterBlock? {
+        var rows = self
+        let write = Self.write(of: catalogue.sinks[sink])
+        let isMade = catalogue.row(of: letter, sink: sink, at: time) {
+            record, context, packet, ordinal in
+            write(record, context, packet, ordinal, &rows)
+        }
+        guard isMade else { return nil }
+        return LetterBlock(block: rows.parts().first?.block, unfit: rows.unfit)
     }
 
     /// Adds a row whose values are members of a JSON object, as `FillSource.Form.values` has them.

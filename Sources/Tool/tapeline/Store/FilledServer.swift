@@ -1,6 +1,8 @@
 import MarketModel
+import Primitives
 import StoreHTTP
 import StoreSinks
+import TapeTransport
 
 /// A table of a store into which rows are copied, with the columns of a sink.
 struct FilledTable: Hashable {
@@ -38,6 +40,13 @@ struct FilledBlocks {
     var unfit: [Int64] = []
 }
 
+/// The row of a dead letter for a server: one of the two is there.
+struct LetterBlock {
+    let block: (any StoreBlock)?
+    /// A column has no room for a value.
+    let unfit: UnfitValue?
+}
+
 /// What the table `fills` says of ordinals.
 struct FillNote {
     let lane: FillLane
@@ -70,6 +79,11 @@ protocol FilledServer: AnyObject {
     ) throws(StoreServerError) -> [Int64]
     func blocks(_ rows: [FillRows.Row], of table: FilledTable) throws -> FilledBlocks
     func blocks(_ notes: [FillNote]) -> [any StoreBlock]
+    /// Returns the row of a letter, by the index of its sink, that is stored at this time; `nil`:
+    /// none can be made of it.
+    func row(
+        of letter: DeadLetter, _ catalogue: SinkCatalogue, sink: Int, at time: Timestamp
+    ) -> LetterBlock?
     func insert(_ block: any StoreBlock, token: String) throws(StoreServerError)
     /// Throws unless what was inserted went into the tables that were there at the beginning.
     func confirm() throws(StoreServerError)

@@ -11,14 +11,24 @@ import TapeTransport
 struct FilledStore {
     let store: GroupName
     let server: any FilledServer
-    let bucket: KeyValueBucket
-    private let partitions: Int
+    let records: any FilledRecords
+    let partitions: Int
 
-    init(_ store: GroupName, _ tape: TapeClient, _ server: any FilledServer) throws {
+    init(
+        _ store: GroupName, _ server: any FilledServer, _ records: any FilledRecords,
+        partitions: Int
+    ) {
         self.store = store
         self.server = server
-        bucket = try tape.jetStream.openOrMakeBucket(GroupRegistry.configuration(tape.names))
-        partitions = tape.names.universe.number + 1
+        self.records = records
+        self.partitions = partitions
+    }
+
+    init(_ store: GroupName, _ tape: TapeClient, _ server: any FilledServer) throws {
+        let bucket = try tape.jetStream.openOrMakeBucket(GroupRegistry.configuration(tape.names))
+        self.init(
+            store, server, BucketRecords(bucket: bucket),
+            partitions: tape.names.universe.number + 1)
     }
 
     /// What is read of the store's record for one input of a partition.
@@ -77,7 +87,7 @@ struct FilledStore {
 
     private func kept(_ input: String, _ partition: Int) throws -> Kept? {
         let key = "\(store).intents.\(input).\(partition)"
-        guard let entry = try bucket.get(key) else { return nil }
+        guard let entry = try records.get(key) else { return nil }
         guard let kept = try Kept(VersionedJSON.read(entry.value, upTo: 1)) else {
             throw ToolError.unreadable("\(key) in NATS is no record of a store")
         }
@@ -86,38 +96,50 @@ struct FilledStore {
 
     // MARK: books
 
-    /// Reads what the store has and lacks. `other` has the names of columns as the statements of
-    /// PostgreSQL have them.
-    func books(like other: FillBooks) throws -> FillBooks {
+    /// What a store has and lacks.
+    struct Books {
+        /// The stores whose records they are: one, unless there are none.
         var stores: Set<String> = []
         var streams: [String: String] = [:]
         var inputs: Set<String> = []
         var lanes: [FillLane: FillAccount] = [:]
-        let database = try server.identity()
+        var database = ""
+    }
+
+    /// Reads what the store has and lacks. `other` has the names of columns as the statements of
+    /// PostgreSQL have them.
+    func books(like other: FillBooks) throws -> FillBooks {
+        let own = try books()
+        return FillBooks(
+            place: [server.kind, own.database], stores: own.stores.sorted(), streams: own.streams,
+            inputs: own.inputs, lanes: own.lanes, columns: try columns(like: other))
+    }
+
+    /// Reads what the store has and lacks.
+    func books() throws -> Books {
+        var books = Books(database: try server.identity())
         var owed: [FillLane: [ClosedRange<Int64>]] = [:]
         for input in ["ticks", "bars"] {
             for partition in 0..<partitions {
                 guard let kept = try kept(input, partition) else { continue }
-                try check(kept, isIn: database)
-                stores.insert(kept.store)
+                try check(kept, isIn: books.database)
+                books.stores.insert(kept.store)
                 guard kept.streamCreated != 0 else { continue }
-                inputs.insert(input)
-                streams["\(input).\(partition)"] = "\(kept.streamCreated)"
+                books.inputs.insert(input)
+                books.streams["\(input).\(partition)"] = "\(kept.streamCreated)"
                 for (source, account) in kept.accounts {
                     let lane = FillLane(input: input, partition: Int64(partition), source: source)
-                    lanes[lane] = account
+                    books.lanes[lane] = account
                     owed[lane] = kept.owed[source]
                 }
             }
         }
         // After the records: the writer may name meanwhile what it owed there.
         let named = try server.named()
-        for (lane, account) in lanes {
-            lanes[lane] = account.with(named[lane] ?? Named(), owed: owed[lane] ?? [])
+        for (lane, account) in books.lanes {
+            books.lanes[lane] = account.with(named[lane] ?? Named(), owed: owed[lane] ?? [])
         }
-        return FillBooks(
-            place: [server.kind, database], stores: stores.sorted(), streams: streams,
-            inputs: inputs, lanes: lanes, columns: try columns(like: other))
+        return books
     }
 
     private func columns(like other: FillBooks) throws(ToolError) -> [String: [String]] {

@@ -1,5 +1,5 @@
+import DeadLetters
 import Membership
-import NatsTransport
 import Primitives
 import ServiceRuntime
 import StoreHTTP
@@ -10,52 +10,135 @@ import StoreSinks
 /// were copied. A step that was interrupted is repeated, and finds what is there.
 final class ServerFillTarget: FillWriting {
     /// The lock is another one's for so long after its last step: longer than a step may take.
-    private static let lockTime = Duration.seconds(7_200)
+    static let lockTime = Duration.seconds(7_200)
+    /// The same where each step is one row.
+    static let lockTimeOfRows = Duration.seconds(600)
 
     private let filled: FilledStore
+    private let lockTime: Duration
+    private let now: () -> Timestamp
     private let other: GroupName
     /// When the streams were created that the store reads, by input and partition.
     private let streams: [String: String]
     /// The number of the lock's last write; `nil`: it is not this command's.
     private var revision: UInt64?
+    /// The ordinal of a letter whose row may be there without being noted. The lock names it, so
+    /// that the next command notes it.
+    private var replayed: FillPlan.Stretch?
     private var lockKey: String { "\(filled.store).fill" }
     private var server: any FilledServer { filled.server }
 
-    init(_ filled: FilledStore, from other: GroupName, streams: [String: String]) {
+    init(
+        _ filled: FilledStore, from other: GroupName, streams: [String: String],
+        lockTime: Duration = lockTime, now: @escaping () -> Timestamp = { SystemClock().now() }
+    ) {
         self.filled = filled
         self.other = other
         self.streams = streams
+        self.lockTime = lockTime
+        self.now = now
     }
 
     // MARK: the lock
 
     func begin() throws {
-        let present = try filled.bucket.get(lockKey)
+        let present = try filled.records.get(lockKey)
         if let present {
-            let end = try VersionedJSON.read(present.value, upTo: 1)["until_ns"]?.int ?? 0
-            let until = Timestamp(nanoseconds: Int64(end))
-            guard until < SystemClock().now() else {
+            let json = try VersionedJSON.read(present.value, upTo: 1)
+            let until = Timestamp(nanoseconds: Int64(json["until_ns"]?.int ?? 0))
+            guard until <= now() else {
                 throw ToolError.refused(
                     "\(filled.store) is being filled by another command; if that was killed, wait "
                         + "until \(until)")
             }
+            replayed = json["replayed"].flatMap { Self.replayed($0) }
         }
         try lock(after: present?.revision ?? 0)
+        do {
+            try finishReplay()
+        } catch {
+            try end()
+            throw error
+        }
     }
 
+    /// What is not noted yet stays named for the next command.
     func end() throws {
         guard let revision else { return }
-        _ = try filled.bucket.delete(lockKey, expected: revision)
+        if replayed == nil {
+            try filled.records.delete(lockKey, expected: revision)
+        } else {
+            try lock(after: revision, for: .zero)
+        }
         self.revision = nil
     }
 
-    private func lock(after known: UInt64) throws {
-        var json = JSONWriter()
-        let until = SystemClock().now().advanced(byNanoseconds: Self.lockTime.clampedNanoseconds)
-        json.object(version: 1) { $0.member("until_ns", until.nanoseconds) }
-        guard case .stored(let stored) = try filled.bucket.put(lockKey, json.bytes, after: known)
-        else { throw ToolError.refused("\(filled.store) is being filled by another command") }
+    private func lock(after known: UInt64, for time: Duration? = nil) throws {
+        let until = now().advanced(byNanoseconds: (time ?? lockTime).clampedNanoseconds)
+        let json = JSONWriter.made(version: 1) { json in
+            json.member("until_ns", until.nanoseconds)
+            guard let replayed else { return }
+            json.object("replayed") { json in
+                json.member("input", replayed.lane.input)
+                json.member("partition", replayed.lane.partition)
+                json.member("source", replayed.lane.source)
+                json.member("ordinal", replayed.ordinals.lowerBound)
+            }
+        }
+        guard let stored = try filled.records.put(lockKey, json.bytes, after: known) else {
+            throw ToolError.refused("\(filled.store) is being filled by another command")
+        }
         revision = stored
+    }
+
+    private static func replayed(_ json: JSONValue) -> FillPlan.Stretch? {
+        guard let input = json["input"]?.string, let partition = json["partition"]?.int,
+            let source = json["source"]?.string, let ordinal = json["ordinal"]?.int
+        else { return nil }
+        return FillPlan.Stretch(
+            lane: FillLane(input: input, partition: Int64(partition), source: source),
+            ordinal: Int64(ordinal))
+    }
+
+    // MARK: letters
+
+    /// Stores the row of a dead letter, and then notes its ordinal as copied, so that the audit
+    /// counts it. The lock names the ordinal before. `rows` is the row that is to be there.
+    func replay(
+        _ step: FillPlan.Stretch, _ block: any StoreBlock, _ rows: [FillRows]
+    ) throws -> LetterFate {
+        guard let revision else { preconditionFailure("nothing is stored without the lock") }
+        replayed = step
+        try lock(after: revision)
+        do throws(StoreServerError) {
+            try server.insert(block, token: token(step, "letter"))
+        } catch {
+            guard [.rows, .tooLarge].contains(error.fault) else { throw error }
+            replayed = nil
+            return .refused("\(error)")
+        }
+        try server.confirm()
+        guard try server.ordinals(of: step, rows) == [step.ordinals.lowerBound] else {
+            throw ToolError.refused(
+                "\(filled.store) did not take the row of \(step.place): was it deleted there in the "
+                    + "last days? Repeat it later")
+        }
+        try note(step, FillOutcome(step, rows: [step.ordinals.lowerBound]))
+        replayed = nil
+        return .stored
+    }
+
+    /// Notes the row of a letter whose replay was interrupted, if it is there.
+    private func finishReplay() throws {
+        guard let step = replayed else { return }
+        let ordinal = step.ordinals.lowerBound
+        let noted = try server.named()[step.lane]?.filled ?? []
+        if !noted.contains(where: { $0.contains(ordinal) }),
+            try server.ordinals(of: step, []) == [ordinal]
+        {
+            try note(step, FillOutcome(step, rows: [ordinal]))
+        }
+        replayed = nil
     }
 
     // MARK: rows

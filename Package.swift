@@ -321,14 +321,15 @@ let others: [Tests] = [
     serverTests(of: "HotState", uses: frame + tape + support + ["ValkeyClient"]),
     tests(
         of: "StoreWriter",
-        uses: frame + tape + support + ["ClickHouseWire", "HotState", "PostgresClient"]
-            + ["QuestDBWire", "StoreHTTP", "StoreIntents", "StoreKit", "StoreSinks"], isLong: true),
+        uses: frame + tape + support + ["ClickHouseWire", "DeadLetters", "HotState", "StoreKit"]
+            + ["PostgresClient", "QuestDBWire", "StoreHTTP", "StoreIntents", "StoreSinks"],
+        isLong: true),
     serverTests(
         of: "StoreWriter",
         uses: frame + tape + support + [
             "ClickHouseWire", "HotState", "OperatorGraph", "PostgresClient", "QuestDBAccess",
             "QuestDBWire", "StoreHTTP", "StoreIntents", "StoreKit", "StoreSinks", "StoredBars",
-            "StreamCore", "ValkeyClient",
+            "DeadLetters", "StreamCore", "ValkeyClient",
         ],
         beside: [
             "Faults/object_store.py", "SecondRelease", "fronts", "data_page.py", "data_page.sql",
@@ -348,10 +349,9 @@ let others: [Tests] = [
         beside: ["every.py", "pictures.py", "tables.py", "gzip_client.py", "scripts.mjs"]),
     tests(
         of: "TapelineTool",
-        uses: frame + tape + support + ["SimulationKit", "YAMLFile"] + [
-            "ClickHouseWire", "DeploymentWatch", "LatestValues", "OperatorGraph", "PostgresClient",
-            "ProviderKit", "QuestDBWire", "StoreSinks", "StreamCore", "TapeListing",
-        ]),
+        uses: frame + tape + support + ["DeadLetters", "SimulationKit", "StoreHTTP", "YAMLFile"]
+            + ["ClickHouseWire", "DeploymentWatch", "LatestValues", "OperatorGraph", "ProviderKit"]
+            + ["PostgresClient", "QuestDBWire", "StoreSinks", "StreamCore", "TapeListing"]),
     serverTests(
         of: "TapelineTool",
         uses: frame + tape + support + ["ClickHouseWire", "QuestDBAccess", "QuestDBWire"] + [
@@ -578,9 +578,9 @@ let package = Package(
             uses: tape + frame + ["GraphLanguage", "OperatorGraph", "StreamCore", "YAMLFile"]),
         service(
             "StoreWriter", in: "store-writer",
-            uses: tape + frame
-                + ["ClickHouseWire", "HotState", "PostgresClient", "QuestDBAccess", "QuestDBWire"]
-                + ["StoreHTTP", "StoreIntents", "StoreKit", "StoreSinks", "ValkeyClient"]),
+            uses: tape + frame + ["ClickHouseWire", "DeadLetters", "HotState", "PostgresClient"]
+                + ["QuestDBAccess", "QuestDBWire", "StoreHTTP", "StoreIntents", "StoreKit"]
+                + ["StoreSinks", "ValkeyClient"]),
         service(
             "Cockpit", in: "cockpit",
             uses: model + [

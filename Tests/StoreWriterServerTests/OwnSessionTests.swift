@@ -1,9 +1,11 @@
+import DeadLetters
 import MarketModel
 import NatsTransport
 import Primitives
 import ServiceRuntime
 import ServiceTestSupport
 import StoreKit
+import StoreSinks
 import Synchronization
 import TapeCodec
 import TapeProtocol
@@ -169,6 +171,42 @@ struct OwnSessionTests {
         let letter = try DeadLetter(json: try #require(message).payload)
         #expect(letter.place.ordinal == 3 && letter.storeKind == "memory")
         #expect(letter.refusal.message == "the store memory: the price is 666")
+    }
+
+    @Test("a dead letter becomes a row once, and the writer goes on from the new count")
+    func replayed() throws {
+        let session = try session("first")
+        let position = try claim(session).position
+        content.state.withLock {
+            $0.onRows = { tables in
+                let isBad = tables.flatMap(\.prices).contains("7")
+                if isBad { throw OwnContent.Failure.refused }
+            }
+        }
+        let written = try write(try batch([1, 7, 3]), after: position, session)
+        #expect(content.ordinals(1) == [1, 3])
+        let stream = tape.names.deadLetterStream
+        let message = try client.jetStream.message(stream: stream, sequence: 1)
+        let letter = try DeadLetter(json: try #require(message).payload)
+        let (kind, configuration) = (content.kind, service.context.configuration)
+        var replay = OwnReplay(
+            MarkOwner(namespace: tape.names.namespace, name: "store"), SinkCatalogue(),
+            isDryRun: false, now: { Timestamp(nanoseconds: StoreScene.time) },
+            connect: { try kind.connect(configuration) })
+        #expect(try replay.replay(letter) == .refused("the price is 666"))
+        content.state.withLock { $0.onRows = nil }
+        #expect(try replay.replay(letter) == .stored)
+        #expect(try replay.replay(letter) == .present)
+        #expect(content.ordinals(1) == [1, 2, 3])
+        let next = try batch([4], from: 4, sequence: 2)
+        #expect(try failure(next, after: written, session)?.category == .retryable)
+        session.close()
+        try session.open()
+        let claimed = try claim(session, known: written.ownerEpoch)
+        #expect(claimed.position.sources.map(\.written) == [3])
+        #expect(claimed.position.sources.map(\.deadLettered) == [0])
+        try write(next, after: claimed.position, session)
+        #expect(content.ordinals(1) == [1, 2, 3, 4])
     }
 
     @Test("ordinals that the tape does not have are rows of a table of their own")

@@ -37,11 +37,7 @@ struct ClickHouseFillTests {
         try scene.expect("60 60 1 105 1")
 
         // A filling that was killed has left two of the rows.
-        try ClickHouseClient(
-            ClickHouseClient.Settings(
-                url: scene.own["CLICKHOUSE_URL"] ?? "", user: "default", password: nil,
-                database: "market_data")
-        ) { _ in }.run(
+        try scene.run(
             "INSERT INTO trades SELECT * REPLACE (t.ordinal + 10 AS ordinal) FROM trades AS t "
                 + "WHERE t.ordinal BETWEEN 49 AND 50")
         try scene.expect("62 62 1 105 1")
@@ -95,6 +91,27 @@ struct ClickHouseFillTests {
         #expect(try own.stop() == .success && writer.stop() == .success)
     }
 
+    @Test("a row that was refused is stored when it is taken, once, and the audit counts it")
+    func letters() throws {
+        var scene = try scene("chletters")
+        try scene.run("ALTER TABLE trades ADD CONSTRAINT odd CHECK ordinal != 3")
+        let own = try scene.second.startWriter(scene.own)
+        try AcceptBench.publish(&scene.source, packets: 1)
+        try scene.expect("4 4 1 5 1")
+        let replay = ["dlq", "replay", "--all"]
+        let refused = try Said(replay, scene.environment)
+        #expect(refused.code == .failure && refused.output.contains("refused again"))
+        try scene.run("ALTER TABLE trades DROP CONSTRAINT odd")
+        for words in ["1 dead letter: 1 stored", "1 dead letter: 1 present"] {
+            let said = try Said(replay, scene.environment)
+            #expect(said.code == .success && said.output.contains(words), "\(said.output)")
+            try scene.expect("5 5 1 5 1")
+        }
+        #expect(try own.stop() == .success)
+        let audit = try scene.command("audit")
+        #expect(audit.code == .success, "\(audit.said)")
+    }
+
     @Test("what cannot be filled is refused in one line")
     func refused() throws {
         let scene = try scene("chrefuse")
@@ -118,11 +135,20 @@ struct ClickHouseFillTests {
 }
 
 extension ServerFillScene {
+    private var client: ClickHouseClient {
+        get throws {
+            try ClickHouseClient(
+                ClickHouseClient.Settings(
+                    url: own["CLICKHOUSE_URL"] ?? "", user: "default", password: nil,
+                    database: "market_data")
+            ) { _ in }
+        }
+    }
+
+    fileprivate func run(_ sql: String) throws { try client.run(sql) }
+
     fileprivate func rows(_ sql: String) throws -> [String] {
-        let settings = ClickHouseClient.Settings(
-            url: own["CLICKHOUSE_URL"] ?? "", user: "default", password: nil,
-            database: "market_data")
-        var answer = try ClickHouseClient(settings) { _ in }.ask(sql)
+        var answer = try client.ask(sql)
         var rows: [String] = []
         while !answer.isOver { rows.append(try answer.text()) }
         return rows

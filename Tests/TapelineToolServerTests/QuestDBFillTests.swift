@@ -109,6 +109,30 @@ struct QuestDBFillTests {
         try scene.expect("0 55 55 1 55")
         #expect(try scene.command("audit").code == .success && writer.stop() == .success)
     }
+
+    @Test("a row that was refused is stored when it is taken, once, and the audit counts it")
+    func letters() throws {
+        var scene = try scene("qletters")
+        _ = try scene.front.command("refuse 3")
+        let own = try scene.second.startWriter(scene.own)
+        try AcceptBench.publish(&scene.source, packets: 1)
+        try scene.expect("0 4 4 1 5")
+        let replay = ["dlq", "replay", "--all"]
+        let refused = try Said(replay, scene.environment)
+        #expect(refused.code == .failure && refused.output.contains("refused again"))
+        try scene.expect("0 4 4 1 5")
+        _ = try scene.front.command("take 3")
+        let trial = try Said(replay + ["--dry-run"], scene.environment)
+        #expect(trial.output.contains("would be stored"), "\(trial.output) \(trial.errors)")
+        for words in ["1 dead letter: 1 stored", "1 dead letter: 1 present"] {
+            let said = try Said(replay, scene.environment)
+            #expect(said.code == .success && said.output.contains(words), "\(said.output)")
+            try scene.expect("0 5 5 1 5")
+        }
+        #expect(try own.stop() == .success)
+        let audit = try scene.command("audit")
+        #expect(audit.code == .success, "\(audit.said)")
+    }
 }
 
 extension ServerFillScene {

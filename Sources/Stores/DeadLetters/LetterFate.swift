@@ -12,6 +12,8 @@ package enum LetterFate: Equatable, Sendable {
     case unknown
     /// The writer never read it: the tape lacked it, and a gap of the books names it.
     case missing
+    /// Its batch is stored, and did not set it aside.
+    case passed
     case undecodable
     /// Refused before the tape, so the books have no position for it.
     case untaped
@@ -23,7 +25,8 @@ package enum LetterFate: Equatable, Sendable {
     package var isFine: Bool {
         switch self {
         case .stored, .storable, .present: true
-        case .retired, .ahead, .unknown, .missing, .undecodable, .untaped, .elsewhere, .refused:
+        case .retired, .ahead, .unknown, .missing, .passed, .undecodable, .untaped, .elsewhere,
+            .refused:
             false
         }
     }
@@ -38,6 +41,7 @@ package enum LetterFate: Equatable, Sendable {
         case .ahead: "ahead"
         case .unknown: "unknown"
         case .missing: "missing"
+        case .passed: "passed"
         case .undecodable: "undecodable"
         case .untaped: "untaped"
         case .elsewhere: "elsewhere"
@@ -55,6 +59,8 @@ package enum LetterFate: Equatable, Sendable {
         case .ahead: "not yet settled by the writer: try again when it has no lag"
         case .unknown: "nothing of its source is in the books of this database"
         case .missing: "is in a gap of the books, which 'tapeline store fill' closes"
+        case .passed:
+            "was not set aside by the batch that is stored: its row is there, or a gap names it"
         case .undecodable: "no row can be made of it"
         case .untaped:
             "never was on the tape, so it has no place in the books: set the clock right and "

@@ -1,7 +1,7 @@
 /// A store of one's own, as one thread of the writer uses it: a connection that adds rows and sets
-/// *marks* together. A mark is a text with a name. The writer keeps in marks how far it is, and who
-/// owns what; the store need not understand them. A mark has some 200 bytes for each source of its
-/// partition: there must be room for 64 KiB.
+/// *marks* together. A mark is a text with a name. The writer keeps in marks how far it is, who owns
+/// what, and which rows are dead letters; the store need not understand them. A mark has some 200
+/// bytes for each source of its partition: there must be room for 64 KiB.
 ///
 /// That is all a store has to do. The writer makes batches of the tape, decides who may write, sets
 /// refused rows aside, and tries again after a failure. It makes a connection for each of its
@@ -17,8 +17,9 @@ public protocol RowStore: AnyObject {
     /// 3. It calls `settle` once with those that are there, by name. That may take seconds.
     /// 4. It sets the marks that `settle` returns, and commits.
     ///
-    /// There may be no tables, and no names. After an error, also one of `settle`, nothing of it is
-    /// there, and the error is thrown on.
+    /// There may be no tables, and no names, or a name for each of many refused rows
+    /// (`WRITER_DEAD_LETTERS_MAX`). After an error, also one of `settle`, nothing of it is there,
+    /// and the error is thrown on.
     /// Waiting for another transaction ends with an error after a minute at most.
     ///
     /// It is called once for each batch, and never for a row: a table comes as columns, whose

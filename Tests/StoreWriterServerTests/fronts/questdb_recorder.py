@@ -15,7 +15,7 @@ A line to the control port plans faults for the next N requests with rows:
     slow N     they wait for `release`, are stored, and answered
 
 `held` answers how many have waited so far, `done` how many late ones were stored. `refuse N`: rows
-with this ordinal are refused. `drop TABLE`, `again TABLE`: it is not there any more, or was made
+with this ordinal are refused, `take N`: no more. `drop TABLE`, `again TABLE`: it is not there any more, or was made
 anew. `plain TABLE`: it has no deduplication. `suspend TABLE`, `resume TABLE`: its log is not
 applied any more, or is again. `set NAME VALUE`: another version, edition, mode or protocol.
 `lose_rows TABLE N`: the rows with this ordinal are gone. `behind N`: no table shows a row, until it
@@ -263,6 +263,8 @@ class Faults(front.Faults):
                 return self.kept.named()
             case ["refuse", ordinal]:
                 self.kept.refused.add(int(ordinal))
+            case ["take", ordinal]:
+                self.kept.refused.discard(int(ordinal))
             case ["drop", table]:
                 del self.kept.tables[table]
             case ["again", table]:

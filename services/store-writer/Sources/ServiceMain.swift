@@ -48,6 +48,14 @@ public enum Main {
                     StoreAudit.name,
                     "Count the rows of a store by its positions, its writers stopped; exit code 1 "
                         + "if not."),
+                ServiceDescription.Subcommand(
+                    OwnReplay.name,
+                    "Store the dead letters of a kind that this program adds; exit code 1 if some "
+                        + "are left.",
+                    flags: [
+                        ServiceDescription.Subcommand.Flag(
+                            MigrateCommand.dryRun, "Say what would be stored, and store nothing.")
+                    ]),
             ],
             examples: [
                 ServiceDescription.Example(
@@ -73,6 +81,14 @@ public enum Main {
                         + "postgres 'tapeline audit' is one")
             }
             return try audit(context)
+        }
+        if context.configuration.subcommand == OwnReplay.name {
+            guard let replay = settings.kind.replay else {
+                throw SettingsError(
+                    "STORE_KIND is \(settings.kind.name), whose dead letters 'tapeline dlq replay' "
+                        + "stores")
+            }
+            return try replay(context)
         }
         let tape = try TapeSettings(context.configuration)
         let report = WriterReport()

@@ -28,6 +28,8 @@ struct StoreKind: Sendable {
     var migrate: (@Sendable (ServiceContext) throws -> ExitCode)?
     /// Says whether the rows are those that the positions count; `nil`: `tapeline audit` does it.
     var audit: (@Sendable (ServiceContext) throws -> ExitCode)?
+    /// Makes rows of its dead letters; `nil`: `tapeline dlq replay` does it.
+    var replay: (@Sendable (ServiceContext) throws -> ExitCode)?
     /// Makes the store of a process. It connects to nothing before a session is opened.
     let make: @Sendable (Context) throws -> any Store
 

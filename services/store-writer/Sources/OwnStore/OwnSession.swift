@@ -226,7 +226,7 @@ final class OwnSession: StoreSession {
         let gaps = SinkGap.table(of: positions)
         isLate = false
         let set = try transact(
-            rows.tables + (gaps.rowCount > 0 ? [gaps] : []), positions.map(\.place)
+            rows.tables + (gaps.rowCount > 0 ? [gaps] : []), positions.map(\.place), letters: made
         ) { present, marks throws(StoreError) in
             try check(positions, present, marks)
             // The rows are taken. Letters are stored before the commit: every record that is
@@ -311,10 +311,10 @@ final class OwnSession: StoreSession {
 
     /// Runs a transaction, on a new connection after one that failed. `settle` gets the positions
     /// that are there, with the texts of their marks, and returns those to set. Returns the texts
-    /// that were set.
+    /// that were set. `letters` are those of records that it sets aside.
     @discardableResult
     private func transact(
-        _ tables: [StoreTable], _ places: [SinkPlace],
+        _ tables: [StoreTable], _ places: [SinkPlace], letters: [DeadLetter] = [],
         _ settle: ([SinkPlace: SinkPosition], [String: String]) throws(StoreError) -> [SinkPosition]
     ) throws(StoreError) -> [SinkPlace: String] {
         try open()
@@ -328,14 +328,18 @@ final class OwnSession: StoreSession {
         var refusal: StoreError?
         var set: [SinkPlace: String]?
         do {
-            try connection.transact(tables, marks: places.map(\.mark)) { marks in
+            let letters = letters.filter { !$0.sink.isEmpty }.map(\.mark)
+            try connection.transact(tables, marks: places.map(\.mark) + letters) { marks in
                 do throws(StoreError) {
                     let settled = try settle(try positions(marks, places), marks)
                     let texts = Dictionary(
                         settled.map { ($0.place, $0.mark(of: markOwner)) }
                     ) { $1 }
                     set = texts
-                    return Dictionary(texts.map { ($0.key.mark, $0.value) }) { $1 }
+                    return Dictionary(
+                        texts.map { ($0.key.mark, $0.value) }
+                            + letters.map { ($0, DeadLetter.openMark) }
+                    ) { $1 }
                 } catch {
                     refusal = error
                     throw error

@@ -10,6 +10,7 @@ extension StoreKind {
         self.init(
             name: own.name, keys: own.keys, rules: own.rules, make: { OwnStore(own, $0) })
         audit = { [kind = self] context in try OwnAudit(own, context, [kind]).run() }
+        replay = { [kind = self] context in try OwnReplay.run(own, context, [kind]) }
         guard let makeTables = own.migrate else { return }
         migrate = { context in
             if context.configuration.subcommandFlags.contains(MigrateCommand.dryRun) {

@@ -15,7 +15,7 @@ import Testing
 private final class MemoryRows: RowStore {
     enum Fault: CaseIterable {
         case beforeCommit
-        /// It is committed, and nobody hears of it.
+        /// It is committed, and the caller does not hear of it.
         case lostAnswer
     }
 

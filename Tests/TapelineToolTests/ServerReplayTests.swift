@@ -54,7 +54,7 @@ import Testing
             return fates
         } catch {
             guard !world.isDead else { throw error }
-            // What it holds then, it holds until its time is over.
+            // Its lock then lasts until its time is over.
             do { try replay.end() } catch is ToolError {}
             throw error
         }

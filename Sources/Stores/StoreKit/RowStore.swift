@@ -1,7 +1,7 @@
 /// A store of one's own, as one thread of the writer uses it: a connection that adds rows and sets
-/// *marks* together. A mark is a text with a name. The writer keeps in marks how far it is, who owns
-/// what, and which rows are dead letters; the store need not understand them. A mark has some 200
-/// bytes for each source of its partition: there must be room for 64 KiB.
+/// *marks* together. A mark is a text with a name. The writer keeps in marks how far it is, who
+/// owns what, and which rows are dead letters; the store need not understand them. A mark has some
+/// 200 bytes for each source of its partition: there must be room for 64 KiB.
 ///
 /// That is all a store has to do. The writer makes batches of the tape, decides who may write, sets
 /// refused rows aside, and tries again after a failure. It makes a connection for each of its

@@ -120,8 +120,8 @@ final class ServerFillTarget: FillWriting {
         try server.confirm()
         guard try server.ordinals(of: step, rows) == [step.ordinals.lowerBound] else {
             throw ToolError.refused(
-                "\(filled.store) did not take the row of \(step.place): was it deleted there in the "
-                    + "last days? Repeat it later")
+                "\(filled.store) did not take the row of \(step.place): was it deleted there in "
+                    + "the last days? Repeat it later")
         }
         try note(step, FillOutcome(step, rows: [step.ordinals.lowerBound]))
         replayed = nil

@@ -151,6 +151,13 @@ public struct UniverseState: Sendable {
         }
     }
 
+    /// Takes a value of an indicator that a scan derives a number of, as `ScanMachine.take`.
+    public mutating func take(
+        _ value: Int128, at time: Int64, input: Int, symbol: UInt32, machine: Int
+    ) {
+        scans[machine - machines.count].take(value, at: time, input: input, symbol: symbol)
+    }
+
     /// Counts a bar as waiting. Has to be called once per bar, however many machines take it.
     public mutating func countBar() {
         for machine in progress.indices { progress[machine].waitingBars &+= 1 }

@@ -1,7 +1,7 @@
 public import MarketModel
 
-/// A condition on a tick, which filters and routes of a graph use, as a program for a stack
-/// machine. `ExpressionEvaluator` runs it.
+/// A condition on a tick, which filters and routes of a graph use, or a number of several inputs,
+/// as a program for a stack machine. `ExpressionEvaluator` runs it.
 ///
 /// Numbers are in 1e-9: prices as they are, sizes times ten, ids times 1e9. Times and durations are
 /// in nanoseconds. A comparison is false if a value is undefined or leaves 128 bits.
@@ -11,6 +11,8 @@ public struct TickExpression: Hashable, Sendable {
         // These push a number.
         case number(Int128)
         case field(TickField)
+        /// The input of a `Derivation` with this index.
+        case input(Int)
         // These replace two numbers by one.
         case add
         case subtract

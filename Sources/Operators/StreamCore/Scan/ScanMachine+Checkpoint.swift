@@ -27,6 +27,7 @@ extension ScanMachine {
         }
         counters.refusedSymbols = refused
         try restoreWindows(&reader, bytes)
+        carried = try ScanSample.samples(&reader, bytes, of: rule, symbols: known.names.count)
         try reader.finish()
     }
 
@@ -44,6 +45,7 @@ extension ScanMachine {
         }
         bytes.append(integer: UInt32(windows.count))
         for window in windows { window.encode(into: &bytes) }
+        ScanSample.encode(carried, into: &bytes)
         Self.envelope.seal(&bytes, from: start)
     }
 
@@ -54,7 +56,7 @@ extension ScanMachine {
             of: .window, max: Int(Int32.max), bytesEach: ScanWindow.encodedBytes, in: bytes)
         for _ in 0..<count {
             let window = try ScanWindow(
-                &reader, bytes, width: series.widthNanoseconds, symbols: known.names.count)
+                &reader, bytes, rule, width: series.widthNanoseconds, symbols: known.names.count)
             guard windows.last.map({ $0.openTime < window.openTime }) ?? true,
                 window.listed.count <= rule.most
             else { throw reader.malformed(.window) }
@@ -65,7 +67,7 @@ extension ScanMachine {
 
 extension ScanWindow {
     /// The length of a window without symbols.
-    static let encodedBytes = 29
+    static let encodedBytes = 49
 
     func encode(into bytes: inout [UInt8]) {
         bytes.append(integer: openTime)
@@ -80,10 +82,12 @@ extension ScanWindow {
                 numbers.encode(into: &bytes)
             }
         }
+        ScanSample.encode(given, into: &bytes)
+        bytes.append(integer: derived)
     }
 
     init(
-        _ reader: inout StateReader, _ bytes: RawSpan, width: Int64, symbols: Int
+        _ reader: inout StateReader, _ bytes: RawSpan, _ rule: ScanRule, width: Int64, symbols: Int
     ) throws(CheckpointError) {
         let openTime = try reader.int64(in: bytes)
         let flags = try reader.uint8(in: bytes)
@@ -98,6 +102,8 @@ extension ScanWindow {
         leftOut = try reader.uint32(in: bytes)
         met = try Self.rows(&reader, bytes, symbols: symbols)
         listed = try Self.rows(&reader, bytes, symbols: symbols)
+        given = try ScanSample.samples(&reader, bytes, of: rule, symbols: symbols)
+        derived = bytes.int128(at: try reader.take(16))
     }
 
     private static func rows(
@@ -134,6 +140,42 @@ extension ScanNumbers {
             low: try reader.int64(in: bytes), close: try reader.int64(in: bytes),
             vwap: try reader.int64(in: bytes), count: try reader.uint64(in: bytes),
             volume: bytes.int128(at: try reader.take(16)))
+    }
+}
+
+extension ScanSample {
+    private static let encodedBytes = 32
+
+    static func encode(_ samples: [SampleKey: ScanSample], into bytes: inout [UInt8]) {
+        bytes.append(integer: UInt32(samples.count))
+        for (key, sample) in samples.sorted(by: { $0.key < $1.key }) {
+            bytes.append(integer: key.input)
+            bytes.append(integer: key.symbol)
+            bytes.append(integer: sample.time)
+            bytes.append(integer: sample.value)
+        }
+    }
+
+    static func samples(
+        _ reader: inout StateReader, _ bytes: RawSpan, of rule: ScanRule, symbols: Int
+    ) throws(CheckpointError) -> [SampleKey: ScanSample] {
+        let inputs = rule.derivation?.inputs.count ?? 0
+        let count = try reader.count(
+            of: .window, max: symbols * (inputs + 1), bytesEach: encodedBytes, in: bytes)
+        var samples: [SampleKey: ScanSample] = [:]
+        var last: SampleKey?
+        for _ in 0..<count {
+            let key = SampleKey(
+                input: try reader.uint32(in: bytes), symbol: try reader.uint32(in: bytes))
+            guard key.symbol < symbols, key.input < inputs || key.input == SampleKey.closes,
+                last.map({ $0 < key }) ?? true
+            else { throw reader.malformed(.window) }
+            let time = try reader.int64(in: bytes)
+            guard Timestamp(nanoseconds: time).isUsable else { throw reader.malformed(.window) }
+            last = key
+            samples[key] = ScanSample(time: time, value: bytes.int128(at: try reader.take(16)))
+        }
+        return samples
     }
 }
 

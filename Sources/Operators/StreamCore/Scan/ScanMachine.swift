@@ -15,7 +15,8 @@ public struct ScanValue: Hashable, Sendable {
     public var revision: UInt32
 }
 
-/// Lists the symbols whose bars meet a condition, over the bars of all partitions.
+/// Lists the symbols whose bars meet a condition, over the bars of all partitions, or computes one
+/// number of the bars of several symbols (`ScanMachine+Derive`).
 ///
 /// A window in which any symbol has a bar is published when the watermark has passed its end, and
 /// again when bars that come within the series' lateness change the list. Of a further version only
@@ -27,12 +28,16 @@ public struct ScanMachine: Sendable {
     public let rule: ScanRule
     public let series: BarSeries
     var known: UniverseSymbols
-    private var condition: ExpressionEvaluator
+    private(set) var condition: ExpressionEvaluator
     /// The windows that are not settled, in order of time.
     var windows: [ScanWindow] = []
     /// Windows that end here or before are settled: their lists do not change any more.
     var settledThrough = Int64.min
     var watermark = Int64.min
+    /// By input of the rule's derivation, the numbers of its symbol: one for each source.
+    private(set) var places: [[UInt32]]
+    /// The last samples of a derivation's inputs in windows that are settled.
+    var carried: [SampleKey: ScanSample] = [:]
     public internal(set) var counters = ScanCounters()
     /// The sources that count. `UniverseState` sets it; it is no part of the checkpoint.
     var choice = SourceChoice()
@@ -43,6 +48,7 @@ public struct ScanMachine: Sendable {
         self.series = series
         known = UniverseSymbols(rule.universe, of: rule.sources)
         condition = ExpressionEvaluator(rule.condition)
+        places = Array(repeating: [], count: rule.derivation?.inputs.count ?? 0)
     }
 
     public var symbolCount: Int { known.names.count }
@@ -59,7 +65,13 @@ public struct ScanMachine: Sendable {
     public mutating func symbol(_ symbol: SourceSymbol) -> UInt32? {
         let before = known.names.count
         let number = known.number(symbol, refused: &counters.refusedSymbols)
-        if known.names.count > before { condition.define(UInt32(before), symbol.symbol) }
+        if known.names.count > before {
+            condition.define(UInt32(before), symbol.symbol)
+            for (place, input) in (rule.derivation?.inputs ?? []).enumerated()
+            where input.symbol == symbol.symbol {
+                places[place].append(UInt32(before))
+            }
+        }
         return number
     }
 
@@ -74,14 +86,16 @@ public struct ScanMachine: Sendable {
             counters.unknownSymbol += 1
             return
         }
-        guard openTime + width > settledThrough else {
-            counters.late += 1
-            return
-        }
+        guard takes(barsOf: bar.symbol) else { return }
         // An empty bar, filled or withdrawn, is none.
         let isThere = bar.trades > 0 && !bar.flags.contains(.withdrawn)
+        guard openTime + width > settledThrough else {
+            counters.late += 1
+            if rule.derivation != nil { carry(bar, isThere: isThere) }
+            return
+        }
         guard let index = window(at: openTime, width, adds: isThere) else { return }
-        let isMet = isThere && condition.isMet(by: bar)
+        let isMet = isThere && (rule.derivation != nil || condition.isMet(by: bar))
         let now = isMet ? ScanNumbers(bar) : nil
         let isOpened =
             isThere && !windows[index].isOpen
@@ -89,11 +103,11 @@ public struct ScanMachine: Sendable {
         guard isOpened || windows[index].met[bar.symbol] != now else { return }
         if isOpened { windows[index].isOpen = true }
         windows[index].met[bar.symbol] = now
-        windows[index].isDue = true
+        markDue(from: index)
     }
 
     /// Returns the index of the window; `nil` when there is none, and none was to be added.
-    private mutating func window(at openTime: Int64, _ width: Int64, adds: Bool) -> Int? {
+    mutating func window(at openTime: Int64, _ width: Int64, adds: Bool) -> Int? {
         var index = windows.count
         while index > 0, windows[index - 1].openTime > openTime { index -= 1 }
         if index > 0, windows[index - 1].openTime == openTime { return index - 1 }
@@ -118,8 +132,16 @@ public struct ScanMachine: Sendable {
 
     /// Publishes what is new in a window.
     private mutating func publish(_ index: Int, into values: inout [ScanValue]) {
-        let (found, met) = list(windows[index])
         let count = values.count
+        windows[index].isDue = false
+        if rule.derivation == nil { publishList(index, &values) } else { derive(index, &values) }
+        guard values.count > count else { return }
+        windows[index].publications &+= 1
+        counters.values += UInt64(values.count - count)
+    }
+
+    private mutating func publishList(_ index: Int, _ values: inout [ScanValue]) {
+        let (found, met) = list(windows[index])
         let leftOut = met - UInt32(found.count)
         let isFirst = windows[index].publications == 0
         let ofWindow = [(windows[index].metCount, met), (windows[index].leftOut, leftOut)]
@@ -141,13 +163,9 @@ public struct ScanMachine: Sendable {
         }
         (windows[index].metCount, windows[index].leftOut) = (met, leftOut)
         windows[index].listed = found
-        windows[index].isDue = false
-        guard values.count > count else { return }
-        windows[index].publications &+= 1
-        counters.values += UInt64(values.count - count)
     }
 
-    private func add(
+    func add(
         _ number: Int, of symbol: UInt32?, _ value: Int128, _ index: Int,
         _ values: inout [ScanValue]
     ) {
@@ -204,6 +222,9 @@ public struct ScanMachine: Sendable {
         var settles = StreamLimits.usable(watermark) - series.lateness
         if count > 0 { settles = max(settles, windows[count - 1].closeTime) }
         settledThrough = max(settledThrough, settles)
+        if rule.derivation != nil {
+            for window in windows.prefix(count) { carry(window) }
+        }
         windows.removeFirst(count)
     }
 }
@@ -221,11 +242,36 @@ struct ScanWindow: Hashable, Sendable {
     /// The published numbers of the window.
     var metCount: UInt32 = 0
     var leftOut: UInt32 = 0
-    /// By symbol, the numbers of the bars that meet the condition. What is made of them does not
+    /// By symbol, the numbers of the bars that meet the condition, or that a number is computed of.
+    /// What is made of them does not
     /// depend on the order.
     var met: [UInt32: ScanNumbers] = [:]
     /// The published symbols with their numbers.
     var listed: [UInt32: ScanNumbers] = [:]
+    /// The last samples of a derivation's indicators in the window.
+    var given: [SampleKey: ScanSample] = [:]
+    /// The published number of a derivation.
+    var derived = IndicatorValue.undefined
+}
+
+/// The place of a derivation's sample. The closes of a symbol's bars are one for all inputs.
+struct SampleKey: Hashable, Sendable, Comparable {
+    var input: UInt32
+    var symbol: UInt32
+
+    static let closes = UInt32.max
+
+    static func < (left: Self, right: Self) -> Bool {
+        (left.input, left.symbol) < (right.input, right.symbol)
+    }
+}
+
+/// A value of a derivation's input.
+struct ScanSample: Hashable, Sendable, BitwiseCopyable {
+    /// The last nanosecond of what it is of: of a bar the one before its end.
+    var time: Int64
+    /// In 1e-9, or `IndicatorValue.undefined`.
+    var value: Int128
 }
 
 /// The numbers of a bar that a scan may publish: prices in 1e-9, the volume in 1e-8.
@@ -269,9 +315,10 @@ extension ScanNumbers {
 public struct ScanCounters: Hashable, Sendable {
     /// Bars that came in, in all their versions.
     public internal(set) var received: UInt64 = 0
-    /// Bars of a symbol that does not count, or that match no window of the series.
+    /// Bars of a symbol that does not count, or that match no window of the series, and indicators
+    /// whose time is out of range.
     public internal(set) var unknownSymbol: UInt64 = 0
-    /// Bars whose windows were settled.
+    /// Bars and indicators whose windows were settled.
     public internal(set) var late: UInt64 = 0
     /// Symbols for which there was no room, counted each time that they are named.
     public internal(set) var refusedSymbols: UInt64 = 0

@@ -1,6 +1,7 @@
 public import MarketModel
 
-/// Lists the symbols whose bar of a window meets a condition, once per window of a series of bars.
+/// Lists the symbols whose bar of a window meets a condition, once per window of a series of bars,
+/// or computes one number of the bars of several symbols.
 public struct ScanRule: Hashable, Sendable {
     /// A tumbling series by time of the graph, with windows of at least `widthMin`.
     public var series: SeriesName
@@ -8,8 +9,10 @@ public struct ScanRule: Hashable, Sendable {
     public var universe: [Symbol]
     /// The sources and groups whose symbols count. Empty means all.
     public var sources: [SourceName]
-    /// The condition on the numbers of a bar.
+    /// The condition on the numbers of a bar; with `derivation` the number.
     public var condition: TickExpression
+    /// The inputs of the number that is computed; `nil`: symbols are listed.
+    public let derivation: Derivation?
     /// The numbers that are published of each listed symbol, each one of `fields`.
     public var numbers: [TickField]
     /// When more symbols meet the condition than `most`, those with the greatest of these numbers
@@ -42,9 +45,27 @@ public struct ScanRule: Hashable, Sendable {
         self.numbers = numbers
         self.rank = rank
         self.most = min(max(most, 1), Self.mostMax)
+        derivation = nil
+    }
+
+    /// Computes the number that the expression makes of the derivation's inputs.
+    public init(
+        series: SeriesName, sources: [SourceName] = [], deriving expression: TickExpression,
+        _ derivation: Derivation
+    ) {
+        self.series = series
+        universe = derivation.symbols
+        self.sources = sources
+        condition = expression
+        numbers = []
+        rank = .volume
+        most = 1
+        self.derivation = derivation
     }
 
     /// The last parts of all its values' names, after the node's name. `ScanValue.number` is an
     /// index here.
-    public var names: [String] { Self.ofWindow + numbers.map(\.rawValue) }
+    public var names: [String] {
+        derivation == nil ? Self.ofWindow + numbers.map(\.rawValue) : [Derivation.name]
+    }
 }

@@ -34,21 +34,24 @@ public struct ExpressionEvaluator: Sendable {
     public func isMet(by trade: Trade) -> Bool {
         run(
             trade.header, number: { $0.number(of: trade) },
-            text: { ShortText(raw: $0.isOfTrades ? $0.bits(of: trade) : 0) })
+            text: { ShortText(raw: $0.isOfTrades ? $0.bits(of: trade) : 0) }
+        ) == 1
     }
 
     /// Returns the same for a trade behind a join, with what it got from a quote.
     public func isMet(by trade: Trade, with quote: PairedQuote) -> Bool {
         run(
             trade.header, isPaired: quote.isThere, number: { $0.number(of: trade, quote) },
-            text: { ShortText(raw: $0.bits(of: trade, quote)) })
+            text: { ShortText(raw: $0.bits(of: trade, quote)) }
+        ) == 1
     }
 
     /// Returns the same for a quote.
     public func isMet(by quote: Quote) -> Bool {
         run(
             quote.header, number: { $0.number(of: quote) },
-            text: { ShortText(raw: $0.isOfQuotes ? $0.bits(of: quote) : 0) })
+            text: { ShortText(raw: $0.isOfQuotes ? $0.bits(of: quote) : 0) }
+        ) == 1
     }
 
     /// Returns the same for a book, which has no texts.
@@ -58,7 +61,7 @@ public struct ExpressionEvaluator: Sendable {
 
     /// Returns the same for a provider's bar, which has no texts.
     public func isMet(by bar: ProviderBar) -> Bool {
-        run(bar.header, number: { $0.number(of: bar) }, text: { _ in ShortText(raw: 0) })
+        run(bar.header, number: { $0.number(of: bar) }, text: { _ in ShortText(raw: 0) }) == 1
     }
 
     /// Returns the same for a bar of the graph, which has the numbers of a scan.
@@ -68,22 +71,35 @@ public struct ExpressionEvaluator: Sendable {
             symbol: bar.symbol, providerTime: bar.closeTime, receiveTime: bar.closeTime)
         return run(
             header,
-            number: {
-                let number = numbers.number($0)
-                return number == IndicatorValue.undefined ? ExpressionStack.undefined : number
-            }, text: { _ in ShortText(raw: 0) })
+            number: { ExpressionStack.number(numbers.number($0)) },
+            text: { _ in ShortText(raw: 0) }
+        ) == 1
+    }
+
+    /// Returns the number of an expression over inputs in 1e-9, or `IndicatorValue.undefined`,
+    /// which an input may be, too.
+    func number(of input: (Int) -> Int128) -> Int128 {
+        let header = TickHeader(
+            symbol: TickHeader.noSymbol, providerTime: .undefined, receiveTime: .undefined)
+        let number = run(
+            header, number: { _ in ExpressionStack.undefined }, text: { _ in ShortText(raw: 0) },
+            input: { ExpressionStack.number(input($0)) }
+        )
+        return number == ExpressionStack.undefined ? IndicatorValue.undefined : number
     }
 
     @inline(__always)
     private func run(
         _ header: TickHeader, isPaired: Bool = false, number: (TickField) -> Int128,
-        text: (TickField) -> ShortText
-    ) -> Bool {
+        text: (TickField) -> ShortText,
+        input: (Int) -> Int128 = { _ in ExpressionStack.undefined }
+    ) -> Int128 {
         var stack = ExpressionStack()
         for instruction in instructions {
             switch instruction {
             case .number(let value): stack.push(value)
             case .field(let field): stack.push(number(field))
+            case .input(let place): stack.push(input(place))
             case .add: stack.combine { $0.addingReportingOverflow($1) }
             case .subtract: stack.combine { $0.subtractingReportingOverflow($1) }
             case .multiply:
@@ -109,7 +125,7 @@ public struct ExpressionEvaluator: Sendable {
             case .not: stack.turnTruth()
             }
         }
-        return stack.isTrue
+        return stack.top
     }
 
     /// Returns whether a list holds the symbol.
@@ -141,7 +157,7 @@ extension TickExpression.Instruction {
     /// The number of values that it takes from the stack. It puts one value there.
     fileprivate var takes: Int {
         switch self {
-        case .number, .field, .textIs, .textHas, .hasFlag, .isPaired, .symbolIsIn: 0
+        case .number, .field, .input, .textIs, .textHas, .hasFlag, .isPaired, .symbolIsIn: 0
         case .not: 1
         default: 2
         }
@@ -156,8 +172,15 @@ private struct ExpressionStack {
     private var values = InlineArray<32, Int128>(repeating: 0)
     private var depth = 0
 
+    /// The top value, 1 for a truth; undefined when there is none.
     @inline(__always)
-    var isTrue: Bool { depth > 0 && values[depth - 1] == 1 }
+    var top: Int128 { depth > 0 ? values[depth - 1] : Self.undefined }
+
+    /// Returns a number of which `IndicatorValue.undefined` means that there is none.
+    @inline(__always)
+    static func number(_ value: Int128) -> Int128 {
+        value == IndicatorValue.undefined ? undefined : value
+    }
 
     @inline(__always)
     mutating func push(_ value: Int128) {

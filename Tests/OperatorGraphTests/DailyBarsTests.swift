@@ -98,7 +98,7 @@ struct DailyBarsTests {
                 "market.history.high 2 31 again", "market.history.low 2 29 again",
                 "market.history.close 2 30 again",
             ])
-        machine.publishDaysAgain()
+        machine.passOnAgain()
         #expect(machine.run([try packet([], source: one)]).values.count == 6)
     }
 

@@ -104,7 +104,7 @@ struct PartitionOutputTests {
         bench.core.output.values = [value]
         bench.core.keepOutput(isHidden: false, isRepair: true)
         #expect(bench.core.outbox.count == 1)
-        value.isDay = true
+        value.isPassedOn = true
         bench.core.output.values = [value]
         bench.core.keepOutput(isHidden: false)
         #expect(bench.core.outbox.count == 2 && bench.core.unpublished == 5)

@@ -36,6 +36,10 @@ extension GraphOperation {
             return "breadth of \(universe) by the bars \(rule.series)"
                 + (rule.warmsUp ? ", warmed up by the provider's days" : "")
                 + (calendar.map { ", calendar \($0)" } ?? "")
+        case .scan(let rule) where rule.derivation != nil:
+            return "\(rule.condition.text) by the bars \(rule.series)"
+                + (rule.derivation.map(\.maxAge).flatMap { $0 > 0 ? duration($0) : nil }
+                    .map { ", a close counts for \($0)" } ?? "")
         case .scan(let rule):
             let universe = rule.universe.isEmpty ? "all symbols" : "\(rule.universe.count) symbols"
             return "scan of \(universe) by the bars \(rule.series): \(rule.condition.text), "
@@ -53,7 +57,8 @@ extension GraphOperation {
         case .aggregate(let rule, _): rule.bars.series.all.map(\.summary)
         case .resample(let rule): rule.series.all.map(\.summary)
         case .breadth(let rule, _): rule.measures.map(\.summary)
-        case .scan(let rule): rule.numbers.map(\.rawValue)
+        case .scan(let rule):
+            rule.derivation?.inputs.map(\.summary) ?? rule.numbers.map(\.rawValue)
         }
     }
 }
@@ -75,6 +80,15 @@ extension BarRule {
         }
         if let calendar { parts.append("calendar \(calendar)") }
         return parts.joined(separator: ", ")
+    }
+}
+
+extension Derivation.Input {
+    fileprivate var summary: String {
+        switch self {
+        case .bar(let symbol, let field): "\(field.rawValue) of \(symbol)"
+        case .indicator(let one): "\(one.alias): \(one.name) of \(one.symbol)"
+        }
     }
 }
 

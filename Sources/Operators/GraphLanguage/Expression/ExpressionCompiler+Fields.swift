@@ -54,6 +54,7 @@ extension ExpressionCompiler {
     mutating func word() throws(ExpressionProblem) -> ExpressionValue {
         let first = token
         advance()
+        if let inputs { return try input(first, of: inputs) }
         if first.text == "symbol" { return .symbol }
         if let flag = try knownFlag(first) {
             try emit(.hasFlag(flag), 1, at: first.offset)
@@ -73,6 +74,21 @@ extension ExpressionCompiler {
         try emit(.field(field), 1, at: first.offset)
         if field == .length { return .duration }
         return [.time, .receiveTime, .start].contains(field) ? .time : .number
+    }
+
+    private mutating func input(
+        _ word: ExpressionToken, of inputs: [TickExpression.NamedInput]
+    ) throws(ExpressionProblem) -> ExpressionValue {
+        guard let found = inputs.first(where: { $0.name == word.text }) else {
+            let advice =
+                NearestName.of(word.text, in: inputs.map(\.name)).map { "did you mean \($0)?" }
+                ?? "write a name of inputs, as in a.close"
+            throw ExpressionProblem(word.offset, "\(word.shown) is no input: \(advice)")
+        }
+        let place = used.firstIndex { $0.name == found.name } ?? used.count
+        if place == used.count { used.append(found) }
+        try emit(.input(place), 1, at: word.offset)
+        return .number
     }
 
     private func unknown(_ word: ExpressionToken) -> ExpressionProblem {

@@ -21,6 +21,20 @@ extension TickExpression {
             try ExpressionLexer.tokens(text), kind: .providerBar, isJoined: false, isScan: true)
         return try compiler.compile()
     }
+
+    /// An input of an expression that makes a number, by its name there.
+    package typealias NamedInput = (name: String, input: Derivation.Input)
+
+    /// Compiles a written number of inputs. Returns those that it uses, each once: the index of
+    /// `.input` is one of them.
+    package static func compile(
+        _ text: String, of inputs: [NamedInput]
+    ) throws(ExpressionProblem) -> (expression: TickExpression, used: [NamedInput]) {
+        var compiler = ExpressionCompiler(
+            try ExpressionLexer.tokens(text), kind: .any, isJoined: false, inputs: inputs)
+        let expression = try compiler.compile()
+        return (expression, compiler.used)
+    }
 }
 
 /// The kind of value at a place of an expression. Texts and symbols are never on the stack: the
@@ -61,6 +75,10 @@ struct ExpressionCompiler {
     let isJoined: Bool
     /// Whether they are bars of the graph, which have the numbers of `ScanRule`.
     let isScan: Bool
+    /// The inputs of a number; `nil`: it is a condition.
+    let inputs: [TickExpression.NamedInput]?
+    /// The inputs so far.
+    var used: [TickExpression.NamedInput] = []
     /// The index of the next token.
     var index = 0
     var instructions: [TickExpression.Instruction] = []
@@ -71,9 +89,11 @@ struct ExpressionCompiler {
     private var depth = 0
 
     init(
-        _ tokens: [ExpressionToken], kind: DataKind, isJoined: Bool, isScan: Bool = false
+        _ tokens: [ExpressionToken], kind: DataKind, isJoined: Bool, isScan: Bool = false,
+        inputs: [TickExpression.NamedInput]? = nil
     ) {
         self.isScan = isScan
+        self.inputs = inputs
         self.tokens = tokens
         self.kind = kind
         self.isJoined = isJoined
@@ -87,9 +107,16 @@ struct ExpressionCompiler {
         let value = try disjunction()
         guard token.kind == .end else {
             throw ExpressionProblem(
-                token.offset, "\(token.shown) follows: join conditions by 'and' or 'or'")
+                token.offset,
+                "\(token.shown) follows: "
+                    + (inputs == nil
+                        ? "join conditions by 'and' or 'or'"
+                        : "join numbers by '+', '-', '*' or '/'"))
         }
-        guard value == .truth else {
+        guard inputs == nil || value == .number else {
+            throw ExpressionProblem(0, "the whole is \(value.shown), not a number")
+        }
+        guard inputs != nil || value == .truth else {
             throw ExpressionProblem(
                 0, "the whole is \(value.shown), not a condition: compare it with something")
         }

@@ -185,7 +185,7 @@ extension GraphReader {
         }
         switch feeder.operation {
         case .route: return "\(feeder.name) is a route: name a branch, as \(feeder.name).rest"
-        case .aggregate, .breadth, .scan:
+        case .aggregate, .breadth, .scan, .derive:
             return "nothing comes out of \(feeder.name) that a node can take"
         case .bars, .resample:
             return draft.operation == .resample

@@ -93,7 +93,7 @@ extension GraphReader {
         case .custom where kind == .depth:
             return "custom code takes trades and quotes, not books: write filter or throttle"
         case .deduplicate, .filter, .throttle, .route, .custom, .bars, .aggregate, .resample,
-            .breadth, .scan:
+            .breadth, .scan, .derive:
             return kind == .providerBar
                 ? providerBarAdvice(draft) : "resample takes bars, and \(feeder) passes ticks"
         }

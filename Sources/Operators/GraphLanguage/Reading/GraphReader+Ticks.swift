@@ -28,6 +28,7 @@ extension GraphReader {
         case .resample: return (resample(draft, kind), .bars, [])
         case .breadth: return (breadth(draft), .values, [])
         case .scan: return (scan(draft), .values, [])
+        case .derive: return (derive(draft), .values, [])
         }
     }
 
@@ -215,14 +216,14 @@ extension GraphReader {
         }
     }
 
-    /// Reads a condition by `compile`, which returns `nil` for one that is not to be judged.
+    /// Reads an expression by `compile`, which returns `nil` for one that is not to be judged.
     mutating func compiled(
         _ node: YAMLNode?, _ draft: NodeDraft,
         _ compile: (String) throws(ExpressionProblem) -> TickExpression?
     ) -> TickExpression? {
         guard let node, let scalar = node.scalar, let text = problems.text(node, draft.owner) else {
             if let node, node.scalar == nil {
-                problems.add(node.position, "\(draft.owner): a condition is one text in quotes")
+                problems.add(node.position, "\(draft.owner): an expression is one text in quotes")
             }
             return nil
         }

@@ -59,6 +59,7 @@ enum OperatorName: String, CaseIterable {
     case resample
     case breadth
     case scan
+    case derive
 
     /// The keys that are allowed beside `operator` and `input`.
     var keys: [String] {
@@ -77,11 +78,12 @@ enum OperatorName: String, CaseIterable {
             ["scope", "series", "universe", "measures", "sources", "warm_up", "calendar"]
         case .scan:
             ["scope", "series", "universe", "sources", "where", "numbers", "rank", "most"]
+        case .derive: ["scope", "series", "inputs", "sources", "value", "max_age"]
         }
     }
 
     /// Whether it works over all partitions, on the bars of a series.
-    var isOverAll: Bool { self == .breadth || self == .scan }
+    var isOverAll: Bool { self == .breadth || self == .scan || self == .derive }
 
     /// Whether it takes records of this kind, from the tape or from a node that passes them. Those
     /// of depth are books, which `book` alone makes of the tape.
@@ -94,7 +96,7 @@ enum OperatorName: String, CaseIterable {
         case .join: kind == .trade
         case .book: false
         case .resample: kind == .providerBar
-        case .breadth, .scan: false
+        case .breadth, .scan, .derive: false
         }
     }
 
@@ -102,7 +104,7 @@ enum OperatorName: String, CaseIterable {
     var passesTicks: Bool {
         switch self {
         case .deduplicate, .filter, .throttle, .route, .join, .book: true
-        case .custom, .bars, .aggregate, .resample, .breadth, .scan: false
+        case .custom, .bars, .aggregate, .resample, .breadth, .scan, .derive: false
         }
     }
 }

@@ -2,13 +2,13 @@ package import StreamCore
 
 // The state of all nodes as bytes: a head that names the program, and one piece each for the
 // tables, every leaf and resampling machine, the missing ticks, every stage with a state, the
-// books, and every history.
+// books, every history, and the values of providers.
 extension GraphMachine {
     /// Returns the number of pieces.
     private static func pieces(of plan: GraphPlan) -> Int {
         1 + plan.leaves.count + plan.resamples.count + 1 + plan.deduplicates.count
             + plan.throttles.count + plan.joins.count + (plan.books.isEmpty ? 0 : 1)
-            + plan.customs.count + plan.histories.count
+            + plan.customs.count + plan.histories.count + (plan.indicators.isEmpty ? 0 : 1)
     }
 
     /// Appends everything that decides the machine's later results. A state larger than
@@ -29,6 +29,7 @@ extension GraphMachine {
             StateDirectory.wrap(into: &bytes) { custom.encode(into: &$0) }
         }
         for history in histories { history.encode(into: &bytes) }
+        if !program.plan.indicators.isEmpty { indicators.encode(into: &bytes) }
     }
 
     /// Restores the machine whose `encode` wrote these bytes, for the same program.
@@ -75,7 +76,14 @@ extension GraphMachine {
                     rule: history.rule, calendar: history.calendar,
                     restoring: bytes.extracting(piece)))
         }
-        self.init(program, leaves, stages, histories)
+        var indicators = ReceivedValues(plan.indicators.map(\.indicator))
+        if !plan.indicators.isEmpty {
+            indicators = try ReceivedValues(
+                plan.indicators.map(\.indicator),
+                restoring: bytes.extracting(rest.removeFirst()),
+                symbols: leaves.tables.symbols.count)
+        }
+        self.init(program, leaves, stages, histories, indicators)
         self.received = received
     }
 }

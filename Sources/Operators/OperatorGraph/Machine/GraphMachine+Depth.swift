@@ -4,49 +4,66 @@ internal import TapeCodec
 
 // How changes of books get through the stages into the machines.
 extension GraphMachine {
-    /// Takes a row or a reset of a book, if the packet's source feeds the symbol. `open` is the
-    /// change of a book that the packet is in the middle of.
-    mutating func takeDepth(
-        _ message: MessageBounds, _ packet: RawSpan, _ place: BookPlace,
+    /// Takes a row or a reset of a book, or a provider's value, if the graph takes such.
+    @inline(__always)
+    mutating func takeOther(
+        _ message: MessageBounds, _ packet: RawSpan, _ source: Int, _ ordinal: UInt64,
         _ open: inout OpenChange, _ output: inout GraphOutput
     ) {
-        let source = place.source
+        if message.isOfBook {
+            guard !program.plan.books.isEmpty else { return }
+            takeDepth(message, packet, source, ordinal, &open, &output)
+        } else if !program.plan.indicators.isEmpty,
+            let value = message.indicatorValue(in: packet)
+        {
+            takeIndicator(value, source)
+        }
+    }
+
+    /// Takes a row or a reset of a book, if the packet's source feeds the symbol. `open` is the
+    /// change of a book that the packet is in the middle of.
+    private mutating func takeDepth(
+        _ message: MessageBounds, _ packet: RawSpan, _ source: Int, _ ordinal: UInt64,
+        _ open: inout OpenChange, _ output: inout GraphOutput
+    ) {
         if var update = message.depthUpdate(in: packet) {
             update.header.symbol = packetSymbols[update.header.symbol]
             guard isOfBook(update.header, source) else { return }
-            if let ended = open.row(update, place) { take(ended, &output) }
+            if let ended = open.row(update, ordinal) { take(ended, source, &output) }
             stages.books.take(update, from: source)
         } else if var reset = message.depthReset(in: packet) {
             reset.header.symbol = packetSymbols[reset.header.symbol]
             guard isOfBook(reset.header, source) else { return }
-            end(&open, &output)
+            end(&open, source, &output)
             stages.books.take(reset, from: source)
         }
     }
 
     /// Ends a change of a book: no row of it follows.
     @inline(__always)
-    mutating func end(_ open: inout OpenChange, _ output: inout GraphOutput) {
-        if let ended = open.end() { take(ended, &output) }
+    mutating func end(_ open: inout OpenChange, _ source: Int, _ output: inout GraphOutput) {
+        if let ended = open.end() { take(ended, source, &output) }
     }
 
-    /// No provider delivers rows later. One that says so decides nothing.
+    /// Nobody fetches rows later. One that says so decides nothing.
     @inline(__always)
     private func isOfBook(_ header: TickHeader, _ source: Int) -> Bool {
         symbols.isFed(header.symbol, by: source) && !header.flags.contains(.backfilled)
     }
 
     /// Gives what is known of a book behind a change to the leaves that it reaches.
-    private mutating func take(_ change: BookChange, _ output: inout GraphOutput) {
-        let place = change.place
+    private mutating func take(
+        _ change: BookChange, _ source: Int, _ output: inout GraphOutput
+    ) {
         let plan = program.plan.depth
         for book in program.plan.books {
-            let (tick, way) = stages.run(book, plan, change, isVoid: false, into: &output)
+            let (tick, way) = stages.run(
+                book, plan, change, source: source, isVoid: false, into: &output)
             for leaf in plan.leaves where leaf.input & book.reach != 0 {
                 if way.passed & leaf.input != 0 {
-                    leaves.book(leaf, tick, source: place.source, ordinal: place.ordinal)
+                    leaves.book(leaf, tick, source: source, ordinal: change.ordinal)
                 } else if way.lost & leaf.input == 0 {
-                    leaves.exclude(leaf.leaf, tick.header, source: place.source)
+                    leaves.exclude(leaf.leaf, tick.header, source: source)
                 }
             }
         }
@@ -67,15 +84,14 @@ extension TickStages {
     /// that the book is not known, whatever its rows are.
     @inline(__always)
     mutating func run(
-        _ book: BookPlan, _ plan: TickPlan, _ change: BookChange, isVoid: Bool,
+        _ book: BookPlan, _ plan: TickPlan, _ change: BookChange, source: Int, isVoid: Bool,
         into output: inout GraphOutput
     ) -> (tick: BookTick, way: Way) {
         let header = change.header
         let tick = isVoid ? BookTick(header) : books.tick(header, levels: book.levels)
         // A change that stages do not judge reaches every leaf, which excludes it.
         guard header.isForStages(inRepair: true) else { return (tick, Way(passed: UInt64.max)) }
-        let inStages = BookInStages(
-            tick: tick, source: change.place.source, ordinal: change.place.ordinal)
+        let inStages = BookInStages(tick: tick, source: source, ordinal: change.ordinal)
         return (tick, run(plan.stages, inStages, root: book.output, into: &output))
     }
 }

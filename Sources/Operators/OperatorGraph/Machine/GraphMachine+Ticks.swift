@@ -92,7 +92,7 @@ extension GraphMachine {
         let (trades, quotes) = (program.plan.trades, program.plan.quotes)
         // The points at which the ticks of the tape come in.
         let roots = (trades.bit(of: .ticks(.trade)), quotes.bit(of: .ticks(.quote)))
-        let hasBooks = !program.plan.books.isEmpty
+        let takesOthers = !program.plan.books.isEmpty || !program.plan.indicators.isEmpty
         var (hasMarks, hasDays, open) = (false, false, OpenChange())
         var run = TradeRun.none
         swap(&run, &emptyRun)
@@ -118,7 +118,7 @@ extension GraphMachine {
             case .bar: ordinal &+= 1
             case .other(let message):
                 guard WireFormat.Template.isTick(message.template) else {
-                    end(&open, &output)
+                    end(&open, source, &output)
                     if knows(message, packet, source: source) { continue }
                     take(&run, source, trades, root: roots.0, &output)
                     define(message, packet, source: source)
@@ -129,16 +129,15 @@ extension GraphMachine {
                     hasDays = true
                     take(&run, source, trades, root: roots.0, &output)
                     takeProviderBar(message, packet, source, ordinal, &output)
-                } else if hasBooks, message.isOfBook {
-                    let place = BookPlace(source: source, ordinal: ordinal)
-                    takeDepth(message, packet, place, &open, &output)
+                } else if takesOthers {
+                    takeOther(message, packet, source, ordinal, &open, &output)
                 }
                 ordinal &+= 1
             case .malformed: hasMarks = false
             }
         }
         take(&run, source, trades, root: roots.0, &output)
-        end(&open, &output)
+        end(&open, source, &output)
         swap(&run, &emptyRun)
         if hasMarks { markPacket(packet, source: source, into: &output) }
         if hasDays, !histories.isEmpty { takeDays(in: packet, source: source) }

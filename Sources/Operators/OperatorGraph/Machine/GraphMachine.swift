@@ -32,6 +32,8 @@ package struct GraphMachine: Sendable {
     /// The past days of this partition's symbols, one history for each node over all partitions
     /// that uses a provider's days.
     var histories: [DailyHistory]
+    /// The values of providers that derivations over all partitions take.
+    var indicators: ReceivedValues
     /// A provider's bars that series excluded, by reason. Counted since this machine was made or
     /// restored.
     var excludedProviderBars = ExcludedTicks()
@@ -46,15 +48,17 @@ package struct GraphMachine: Sendable {
         histories = program.plan.histories.map {
             DailyHistory(rule: $0.rule, calendar: $0.calendar)
         }
+        indicators = ReceivedValues(program.plan.indicators.map(\.indicator))
         emptyRun = TradeRun(max: program.plan.trades.runMax)
     }
 
     init(
         _ program: GraphProgram, _ leaves: BarLeaves, _ stages: TickStages,
-        _ histories: [DailyHistory]
+        _ histories: [DailyHistory], _ indicators: ReceivedValues
     ) {
         self.program = program
         self.histories = histories
+        self.indicators = indicators
         self.leaves = leaves
         self.stages = stages
         emptyRun = TradeRun(max: program.plan.trades.runMax)
@@ -199,6 +203,7 @@ package struct GraphMachine: Sendable {
             }
         }
         if !histories.isEmpty { publishDays(into: &output) }
+        passOnIndicators(into: &output)
         advance(source, to: header.watermark, into: &output)
         leaves.tables.sent(source, at: header.sendTime)
         leaves.tables.complete(silentAfter: program.definition.silentAfter)

@@ -29,13 +29,13 @@ package struct GraphOutput: Sendable {
     }
 }
 
-/// One version of one number of a window, a value of a custom operator, or a part of a provider's
-/// day.
+/// One version of one number of a window, a value of a custom operator, or what is passed on from a
+/// provider: a part of a day, or a value that a derivation takes.
 package struct GraphValue: Hashable, Sendable {
     /// The machine's index of the symbol.
     package var symbol: UInt32
-    /// `<node>.<series>.<function>`, `<node>.<name>` for a custom operator, or
-    /// `<node>.history.<part>` for a day.
+    /// `<node>.<series>.<function>`, `<node>.<name>` for a custom operator,
+    /// `<node>.history.<part>` for a day, or `<node>.<alias>` for a provider's value.
     package var name: String
     /// The value in 1e-9; `IndicatorValue.undefined` when there is none, or none any more.
     package var value: Int128
@@ -44,8 +44,8 @@ package struct GraphValue: Hashable, Sendable {
     package var periodEnd: Timestamp
     /// A raw `BarReason`.
     package var reason: UInt8
-    /// Whether it is a part of a provider's day.
-    package var isDay = false
+    /// Whether it is passed on from a provider.
+    package var isPassedOn = false
 
     package init(
         symbol: UInt32, name: String, value: Int128, periodStart: Timestamp, periodEnd: Timestamp,

@@ -1,16 +1,10 @@
 internal import MarketModel
 internal import Primitives
 
-/// Where a row of a book stands on the tape. The source is its index in the machine's tables.
-struct BookPlace: Sendable, BitwiseCopyable {
-    let source: Int
-    let ordinal: UInt64
-}
-
 /// A change of a book, by the last of its rows.
 struct BookChange: Sendable, BitwiseCopyable {
     let header: TickHeader
-    let place: BookPlace
+    let ordinal: UInt64
 }
 
 /// The change of a book that a packet is in the middle of.
@@ -23,11 +17,11 @@ struct OpenChange: Sendable {
 
     /// Takes the next row. Returns the change before it, which it does not continue.
     @inline(__always)
-    mutating func row(_ update: DepthUpdate, _ place: BookPlace) -> BookChange? {
+    mutating func row(_ update: DepthUpdate, _ ordinal: UInt64) -> BookChange? {
         guard !update.flags.contains(.repeated) else { return end() }
         let header = update.header
         let before = change
-        change = BookChange(header: header, place: place)
+        change = BookChange(header: header, ordinal: ordinal)
         guard let before else { return nil }
         let isContinued =
             before.header.symbol == header.symbol

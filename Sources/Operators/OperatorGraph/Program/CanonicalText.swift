@@ -93,6 +93,7 @@ struct CanonicalText {
         switch instruction {
         case .number(let value): add("\(value)")
         case .field(let field): add("field", field.rawValue)
+        case .input(let place): add("input \(place)")
         case .add: add("+")
         case .subtract: add("-")
         case .multiply: add("*")
@@ -175,5 +176,13 @@ struct CanonicalText {
         for source in rule.sources { add(source.text) }
         add(rule.condition)
         for number in rule.numbers { add("number", number.rawValue) }
+        guard let derivation = rule.derivation else { return }
+        add("derive \(derivation.maxAge)")
+        for input in derivation.inputs {
+            switch input {
+            case .bar(let symbol, let field): add("bar", symbol.text, field.rawValue)
+            case .indicator(let one): add("value", one.alias, one.symbol.text, one.name)
+            }
+        }
     }
 }

@@ -102,7 +102,12 @@ struct GraphCompiler {
                 DaysPlan(
                     rule: rule, calendar: self.calendar(calendar),
                     names: UniverseState.DayPart.allCases.map { "\(node.name).\($0.name)" }))
-        case .breadth, .scan: break
+        case .scan(let rule):
+            for (_, one) in rule.derivation?.indicators ?? [] {
+                plan.indicators.append(
+                    IndicatorPlan(indicator: one, name: one.published(for: node.name)))
+            }
+        case .breadth: break
         }
     }
 

@@ -28,6 +28,8 @@ struct GraphPlan: Sendable {
     var leaves: [LeafPlan] = []
     var resamples: [ResamplePlan] = []
     var histories: [DaysPlan] = []
+    /// The values of providers that derivations over all partitions take.
+    var indicators: [IndicatorPlan] = []
     /// The sources that are one source to bars.
     var groups = SourceGroups()
 }
@@ -62,6 +64,13 @@ struct DaysPlan: Sendable {
     var calendar: SessionCalendar?
     /// `<node>.history.high` and so on, in the order in which they are published.
     var names: [String]
+}
+
+/// One value of a provider that partitions pass on to a derivation.
+struct IndicatorPlan: Sendable {
+    var indicator: Derivation.Indicator
+    /// `<node>.<alias>`
+    var name: String
 }
 
 /// The stages and machines for ticks of one kind.

@@ -64,7 +64,7 @@ package struct GraphProgram: Sendable {
         guard plan.leaves.count == 1, let input = plan.trades.leaves.first else { return false }
         return plan.trades.stages.isEmpty && !plan.quotes.isUsed
             && !plan.providerBars.isUsed && plan.books.isEmpty && plan.histories.isEmpty
-            && plan.leaves[0].maker == .time
+            && plan.indicators.isEmpty && plan.leaves[0].maker == .time
             && input.weight == .asItIs
     }
 }

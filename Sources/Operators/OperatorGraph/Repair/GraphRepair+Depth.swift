@@ -3,16 +3,6 @@ internal import Primitives
 internal import StreamCore
 internal import TapeCodec
 
-/// What a repair has to do with books.
-struct RepairBooks: Sendable {
-    /// Whether windows of them are computed.
-    let isTaken: Bool
-    /// The symbols whose books are followed; `nil` for all.
-    let symbols: Set<UInt32>?
-    /// The change of a book that the present packet is in the middle of.
-    var open = OpenChange()
-}
-
 // Books in a repair. They are followed in the order of the tape, as at first. What is known by now
 // to be missing was perhaps not known then: a book of which changes since its last reset are
 // missing has no numbers, also before the record of that gap.
@@ -29,8 +19,7 @@ extension GraphRepair {
         if var update = message.depthUpdate(in: packet) {
             own(&update.header, source)
             guard isOfBook(update.header, source, pass) else { return }
-            let place = BookPlace(source: source, ordinal: ordinal)
-            if let ended = books.open.row(update, place) { follow(.book(ended), source, pass) }
+            if let ended = openChange.row(update, ordinal) { follow(.book(ended), source, pass) }
             follow(.row(update), source, pass)
         } else if var reset = message.depthReset(in: packet) {
             own(&reset.header, source)
@@ -42,7 +31,7 @@ extension GraphRepair {
 
     /// Ends a change of a book, if the packet is in the middle of one: no row of it follows.
     mutating func endChange(_ source: Int?, _ pass: Pass?) {
-        if let ended = books.open.end() { follow(.book(ended), source, pass) }
+        if let ended = openChange.end() { follow(.book(ended), source, pass) }
     }
 
     private func isOfBook(_ header: TickHeader, _ source: Int, _ pass: Pass?) -> Bool {
@@ -61,8 +50,8 @@ extension GraphRepair {
 
     /// Rows of other symbols end a change, and decide nothing else.
     private func isFollowed(_ step: KeptTicks.Step) -> Bool {
-        guard let symbols = books.symbols else { return true }
-        return step.header.map { symbols.contains($0.symbol) } ?? false
+        guard let symbolsOfBooks else { return true }
+        return step.header.map { symbolsOfBooks.contains($0.symbol) } ?? false
     }
 
     /// Takes the next step of the second pass that concerns a book.
@@ -83,11 +72,11 @@ extension GraphRepair {
         let isVoid = misses(change.header)
         let plan = program.plan
         for book in plan.books {
-            let (tick, way) = stages.way(of: book, change, isVoid: isVoid)
+            let (tick, way) = stages.way(of: book, change, source: source, isVoid: isVoid)
             for leaf in plan.depth.leaves
             where leaf.input & book.reach != 0 && holds(leaf.leaf, change.header) {
                 if way.passed & leaf.input != 0 {
-                    leaves.book(leaf, tick, source: source, ordinal: change.place.ordinal)
+                    leaves.book(leaf, tick, source: source, ordinal: change.ordinal)
                     taken &+= 1
                 } else if way.lost & leaf.input == 0 {
                     leaves.exclude(leaf.leaf, change.header, source: source)

@@ -29,9 +29,10 @@ package struct GraphRepair: Sendable {
     /// The repair machines, with tables of their own.
     var leaves: BarLeaves
     var stages: RepairStages
-    /// By leaf, the time whose ticks it needs; by resampling machine of a provider's bars, the time
-    /// whose bars it needs; empty for others.
-    private let extents: (leaves: [RepairRanges], bars: [RepairRanges])
+    /// By leaf, the time whose ticks it needs.
+    private let extents: [RepairRanges]
+    /// By resampling machine of a provider's bars, the time whose bars it needs; empty for others.
+    private let extentsOfBars: [RepairRanges]
     var packetSymbols = PacketSymbols()
     private var definitions = DefinitionMemory()
     /// The symbols as the partition knows them.
@@ -46,7 +47,12 @@ package struct GraphRepair: Sendable {
     private var isSecondPass = false
     /// In the second pass, the symbols that some source has defined.
     private var fed: Set<UInt32> = []
-    var books: RepairBooks
+    /// Whether windows of books are computed.
+    let takesDepth: Bool
+    /// The symbols whose books are followed; `nil` for all.
+    let symbolsOfBooks: Set<UInt32>?
+    /// The change of a book that the present packet is in the middle of.
+    var openChange = OpenChange()
 
     /// Returns `nil` without a range.
     package init?(_ machine: GraphMachine, _ ranges: [DirtyRange]) {
@@ -62,13 +68,13 @@ package struct GraphRepair: Sendable {
         program = machine.program
         known = machine.symbols
         leaves = machine.leaves.repairLeaves(for: plan.machineRanges)
-        let ofLeaves = machine.leaves.plans.indices.map { leaf in
+        extents = machine.leaves.plans.indices.map { leaf in
             RepairRanges(
                 extents: plan.machineRanges.byLeaf[leaf].map {
                     $0.widened(to: machine.leaves.extent(leaf, of: $0))
                 })
         }
-        extents = (ofLeaves, plan.machineRanges.fine.map { RepairRanges(extents: $0) })
+        extentsOfBars = plan.machineRanges.fine.map { RepairRanges(extents: $0) }
         missing = MissingReading(machine, plan)
         stages = RepairStages(machine, plan, max: placed)
         kept = KeptTicks(max: max)
@@ -77,9 +83,8 @@ package struct GraphRepair: Sendable {
             !$0.stages.isEmpty
         }
         let ranges = plan.machineRanges.byLeaf
-        books = RepairBooks(
-            isTaken: zip(ticks.leaves, ranges).contains { $0.kind == .depth && !$1.isEmpty },
-            symbols: ticks.mixesSymbols ? nil : Set(plan.symbols))
+        takesDepth = zip(ticks.leaves, ranges).contains { $0.kind == .depth && !$1.isEmpty }
+        symbolsOfBooks = ticks.mixesSymbols ? nil : Set(plan.symbols)
     }
 
     var symbols: SymbolTable { leaves.tables.symbols }
@@ -123,7 +128,7 @@ package struct GraphRepair: Sendable {
                 if isTaken, isWanted(quote.header) {
                     kept.keep(.quote(quote), walk.ordinal, source: source)
                 }
-            case .other(let message) where books.isTaken && isTaken && message.isOfBook:
+            case .other(let message) where takesDepth && isTaken && message.isOfBook:
                 takeDepth(message, packet, walk.ordinal, source, nil)
             case .other(let message):
                 if isTaken, program.plan.providerBars.isUsed,
@@ -213,9 +218,9 @@ package struct GraphRepair: Sendable {
 
     /// Returns whether a tick has to be kept for the second pass.
     private func isWanted(_ header: TickHeader) -> Bool {
-        let time = header.eventTime.nanoseconds
-        return !kept.isTooMuch
-            && (keepsAll || extents.leaves.contains { $0.holds(header.symbol, time) })
+        !kept.isTooMuch
+            && (keepsAll
+                || extents.contains { $0.holds(header.symbol, header.eventTime.nanoseconds) })
     }
 
     /// Returns the packet's source, `nil` for `manual`; `isTaken` is false when there are more
@@ -331,7 +336,7 @@ package struct GraphRepair: Sendable {
             case .control(let message):
                 endChange(source, pass)
                 if let move = define(message, packet, source) { apply(move) }
-            case .other(let message) where books.isTaken && message.isOfBook:
+            case .other(let message) where takesDepth && message.isOfBook:
                 takeDepth(message, packet, walk.ordinal, source, pass)
             case .other(let message):
                 guard pass.providerBars.isUsed, var bar = message.providerBar(in: packet) else {
@@ -425,7 +430,7 @@ package struct GraphRepair: Sendable {
         stages.note(.providerBar(bar), ordinal, source: source)
         let (symbol, start) = (bar.header.symbol, bar.openTime.nanoseconds)
         guard !kept.isTooMuch,
-            keepsAll || extents.bars.contains(where: { $0.holds(symbol, start) })
+            keepsAll || extentsOfBars.contains(where: { $0.holds(symbol, start) })
         else { return }
         kept.keep(.providerBar(bar), ordinal, source: source)
     }
@@ -440,7 +445,7 @@ package struct GraphRepair: Sendable {
             of: .providerBar(bar), ordinal, source: pass.source, feeder: source)
         for input in pass.providerBars.leaves
         where way.passed & input.input != 0
-            && extents.bars[input.leaf].holds(bar.header.symbol, bar.openTime.nanoseconds)
+            && extentsOfBars[input.leaf].holds(bar.header.symbol, bar.openTime.nanoseconds)
         {
             leaves.repair(input.leaf, bar, source: source)
             taken &+= 1
@@ -449,7 +454,7 @@ package struct GraphRepair: Sendable {
 
     /// Returns whether the leaf needs a tick of this symbol and time.
     func holds(_ leaf: Int, _ header: TickHeader) -> Bool {
-        extents.leaves[leaf].holds(header.symbol, header.eventTime.nanoseconds)
+        extents[leaf].holds(header.symbol, header.eventTime.nanoseconds)
     }
 }
 

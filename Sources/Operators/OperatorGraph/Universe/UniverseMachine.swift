@@ -17,6 +17,8 @@ package struct UniverseMachine: Sendable {
     private let scanNames: [[String]]
     /// The names of a provider's daily values, for the nodes that use them.
     private let parts: [(name: String, node: Int, part: UniverseState.DayPart)]
+    /// The names of providers' values that derivations take, with their machines and inputs.
+    private let indicators: [(name: String, node: Int, input: Int)]
     private var values: [UniverseState.Value] = []
     private var scanned: [ScanValue] = []
     /// By symbol of the present packet and node: the symbol's number in the node; `nil` when it
@@ -43,6 +45,12 @@ package struct UniverseMachine: Sendable {
         names = program.nodes.map(\.valueNames)
         parts = program.nodes.enumerated().filter { $1.rule.warmsUp }.flatMap { index, node in
             UniverseState.DayPart.allCases.map { ("\(node.name).\($0.name)", index, $0) }
+        }
+        let first = program.nodes.count
+        indicators = program.scans.enumerated().flatMap { index, scan in
+            (scan.rule.derivation?.indicators ?? []).map {
+                ($0.indicator.published(for: scan.name), first + index, $0.input)
+            }
         }
     }
 
@@ -148,28 +156,41 @@ package struct UniverseMachine: Sendable {
         while let item = walk.next(in: packet) {
             switch item {
             case .bar(let bar): take(bar)
-            case .other(let message): takeDay(message, packet, of: partition)
+            case .other(let message): takePassedOn(message, packet, of: partition)
             case .control(let message): define(message, packet)
             case .trade, .quote: continue
             }
         }
     }
 
-    /// Takes a part of a provider's day, which a partition published.
-    private mutating func takeDay(
+    /// Takes what a partition passes on from a provider: a part of a day, or a value.
+    private mutating func takePassedOn(
         _ message: MessageBounds, _ packet: RawSpan, of partition: Int
     ) {
-        guard !parts.isEmpty, let value = message.indicatorValue(in: packet),
-            let part = parts.first(where: { $0.name == value.name }),
-            let price = Int64(exactly: value.value), price != Price.undefined.raw
+        guard !parts.isEmpty || !indicators.isEmpty,
+            let value = message.indicatorValue(in: packet)
         else { return }
-        let (symbol, nodes) = (Int(value.header.symbol), inputs.count)
-        guard symbol < packetSymbols.count / nodes,
-            let number = packetSymbols[symbol * nodes + part.node]
+        if let one = indicators.first(where: { $0.name == value.name }) {
+            guard let number = number(value.header.symbol, one.node) else { return }
+            state.take(
+                value.value, at: value.periodStart.nanoseconds, input: one.input, symbol: number,
+                machine: one.node)
+            return
+        }
+        guard let part = parts.first(where: { $0.name == value.name }),
+            let price = Int64(exactly: value.value), price != Price.undefined.raw,
+            let number = number(value.header.symbol, part.node)
         else { return }
         state.take(
             part.part, Price(raw: price), of: partition, symbol: number, machine: part.node,
             from: value.periodStart, to: value.periodEnd)
+    }
+
+    /// Returns a node's number of a symbol of the packet; `nil` when it does not count there.
+    private func number(_ symbol: UInt32, _ node: Int) -> UInt32? {
+        let nodes = inputs.count
+        guard Int(symbol) < packetSymbols.count / nodes else { return nil }
+        return packetSymbols[Int(symbol) * nodes + node]
     }
 
     /// Gives a bar to every node that takes its series.

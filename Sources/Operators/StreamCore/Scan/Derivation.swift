@@ -1,7 +1,7 @@
 public import MarketModel
 
 /// What a `ScanRule` with an expression in place of a condition computes: one number of the bars of
-/// named symbols, and of indicators.
+/// named symbols, and of values of providers.
 public struct Derivation: Hashable, Sendable {
     /// What an `.input` of the expression stands for.
     public enum Input: Hashable, Sendable {
@@ -17,27 +17,23 @@ public struct Derivation: Hashable, Sendable {
         }
     }
 
-    /// A value of a symbol. Of several, the last one before a window's end counts.
+    /// A value that a provider gives of a symbol. Of several, the last one that was received before
+    /// a window's end counts.
     public struct Indicator: Hashable, Sendable {
         /// Its name in the expression.
         public var alias: String
         public var symbol: Symbol
-        /// The name that its provider gives it, or under which an operator publishes it.
+        /// The name that its provider gives it.
         public var name: String
-        /// Whether an operator of the graph makes it, so that it is in the packets of bars.
-        public var isOfOperator: Bool
 
-        public init(alias: String, symbol: Symbol, name: String, isOfOperator: Bool) {
+        public init(alias: String, symbol: Symbol, name: String) {
             self.alias = alias
             self.symbol = symbol
             self.name = name
-            self.isOfOperator = isOfOperator
         }
 
-        /// Returns its name in the packets of bars. Partitions republish one of a provider there.
-        public func published(for node: String) -> String {
-            isOfOperator ? name : "\(node).\(alias)"
-        }
+        /// Returns its name in the packets of bars, in which partitions pass it on.
+        public func published(for node: String) -> String { "\(node).\(alias)" }
     }
 
     /// By the index in `.input`.
@@ -48,8 +44,6 @@ public struct Derivation: Hashable, Sendable {
 
     /// The symbols of one expression. Expressions with more are refused.
     public static let symbolsMax = 16
-    /// The expressions of one graph. A graph with more is refused.
-    public static let perGraphMax = 32
     public static let maxAgeMax: Int64 = 604_800_000_000_000
     /// Windows that wait or may be revised. Beyond, an indicator that needs one more is left out
     /// and counted (`ScanCounters.unknownSymbol`): its time is far ahead.
@@ -63,9 +57,11 @@ public struct Derivation: Hashable, Sendable {
     /// The name of the number behind that of its node.
     public static let name = "value"
 
-    /// The indicators, each once, in the order of the inputs.
-    public var indicators: [Indicator] {
-        inputs.compactMap { if case .indicator(let indicator) = $0 { indicator } else { nil } }
+    /// The values of providers, with the indexes of their inputs.
+    public var indicators: [(input: Int, indicator: Indicator)] {
+        inputs.enumerated().compactMap { index, input in
+            if case .indicator(let indicator) = input { (index, indicator) } else { nil }
+        }
     }
 
     /// The symbols, each once, in the order of the inputs.

@@ -1,14 +1,14 @@
 internal import MarketModel
 internal import Primitives
 
-// How a number is computed of the bars of several symbols and of indicators.
+// How a number is computed of the bars of several symbols and of values of providers.
 //
 // A window has such a number when one of the symbols has a bar in it. An input without a value
 // leaves it undefined. A bar or indicator whose window is settled may still be the last one before
 // windows that are not.
 extension ScanMachine {
-    /// Takes a value of an indicator, an input of the rule's derivation. `symbol` is the number
-    /// that `symbol` returned, and `time` that of `ScanSample`.
+    /// Takes a provider's value, an input of the rule's derivation. `symbol` is the number that
+    /// `symbol` returned, and `time` when the value was received.
     public mutating func take(_ value: Int128, at time: Int64, input: Int, symbol: UInt32) {
         guard places.indices.contains(input), places[input].contains(symbol) else { return }
         let instant = Timestamp(nanoseconds: time)

@@ -243,8 +243,7 @@ struct ScanWindow: Hashable, Sendable {
     var metCount: UInt32 = 0
     var leftOut: UInt32 = 0
     /// By symbol, the numbers of the bars that meet the condition, or that a number is computed of.
-    /// What is made of them does not
-    /// depend on the order.
+    /// What is made of them does not depend on the order.
     var met: [UInt32: ScanNumbers] = [:]
     /// The published symbols with their numbers.
     var listed: [UInt32: ScanNumbers] = [:]

@@ -56,7 +56,7 @@ public struct ExpressionEvaluator: Sendable {
 
     /// Returns the same for a book, which has no texts.
     public func isMet(by book: BookTick) -> Bool {
-        run(book.header, number: { $0.number(of: book) }, text: { _ in ShortText(raw: 0) })
+        run(book.header, number: { $0.number(of: book) }, text: { _ in ShortText(raw: 0) }) == 1
     }
 
     /// Returns the same for a provider's bar, which has no texts.

@@ -83,7 +83,7 @@ extension PartitionOperator {
     /// further version takes its ordinal as its revision, because ordinals rise.
     private func record(_ computed: GraphValue, isRepair: Bool) {
         // As with bars. Days of providers are always past, and nodes over all partitions need them.
-        if !isRepair, !computed.isDay, let from = publishFrom(of: computed.symbol),
+        if !isRepair, !computed.isPassedOn, let from = publishFrom(of: computed.symbol),
             computed.periodStart < from
         {
             unpublished += 1

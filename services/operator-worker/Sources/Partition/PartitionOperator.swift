@@ -277,7 +277,7 @@ final class PartitionOperator {
         publishedPosition = position.sequence
         packedWatermark = max(packedWatermark, watermark)
         // The previous line may not have published all days from providers.
-        machine.publishDaysAgain()
+        machine.passOnAgain()
         countedBefore = MachineTally(machine)
         phase = base?.next ?? .working
     }

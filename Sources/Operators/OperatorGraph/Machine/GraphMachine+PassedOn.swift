@@ -3,8 +3,8 @@ internal import Primitives
 internal import StreamCore
 internal import TapeCodec
 
-// How a provider's days reach the nodes over all partitions that use them: each partition publishes
-// the days of its symbols as values.
+// How what providers tell reaches the nodes over all partitions that use it: each partition
+// publishes the days of its symbols as values, and the values that derivations take.
 extension GraphMachine {
     /// The number of days from providers for which there was no room.
     package var daysRefused: UInt64 { histories.reduce(0) { $0 &+ $1.refused } }
@@ -46,14 +46,41 @@ extension GraphMachine {
             var value = GraphValue(
                 symbol: day.symbol, name: name, value: Int128(price.raw),
                 periodStart: bar.openTime, periodEnd: bar.closeTime, reason: reason.rawValue)
-            value.isDay = true
+            value.isPassedOn = true
             values.append(value)
         }
     }
 
-    /// Lets all days be published again. A new line of output calls it when its state is built,
-    /// because its output so far was dropped.
-    package mutating func publishDaysAgain() {
+    // MARK: values
+
+    /// Takes a provider's value, if the packet's source feeds its symbol.
+    mutating func takeIndicator(_ value: IndicatorValue, _ source: Int) {
+        let symbol = packetSymbols[value.header.symbol]
+        guard symbols.isFed(symbol, by: source) else { return }
+        indicators.take(value, symbol: symbol, named: symbols.pair(at: symbol).symbol)
+    }
+
+    /// Publishes values of providers that are new. The time of one is that of its receipt, because
+    /// that decides from which window on it counts.
+    mutating func passOnIndicators(into output: inout GraphOutput) {
+        guard indicators.isDue else { return }
+        var values: [ReceivedValues.PassedOn] = []
+        indicators.passOn(into: &values)
+        for one in values {
+            let reason = one.isFirst ? BarReason.closed : .backfill
+            var value = GraphValue(
+                symbol: one.symbol, name: program.plan.indicators[one.indicator].name,
+                value: one.value, periodStart: one.received,
+                periodEnd: one.received.advanced(byNanoseconds: 1), reason: reason.rawValue)
+            value.isPassedOn = true
+            output.values.append(value)
+        }
+    }
+
+    /// Lets all that is passed on from providers be published again. A new line of output calls it
+    /// when its state is built, because its output so far was dropped.
+    package mutating func passOnAgain() {
         for index in histories.indices { histories[index].publishAgain() }
+        indicators.passOnAgain()
     }
 }

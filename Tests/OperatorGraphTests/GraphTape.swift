@@ -167,6 +167,21 @@ struct GraphTape {
         #expect(isIn)
     }
 
+    /// Appends a provider's value for a period of a second.
+    mutating func value(
+        _ symbol: String, at received: Double, period: Double, _ value: Double,
+        name: String = "value"
+    ) throws {
+        let outcome = builder.append(
+            IndicatorValue(
+                header: TickHeader(
+                    symbol: try self.symbol(symbol), providerTime: Self.time(received),
+                    receiveTime: Self.time(received)),
+                name: name, value: Int128(value * 1_000_000_000), periodStart: Self.time(period),
+                periodEnd: Self.time(period + 1)))
+        #expect(outcome == .appended)
+    }
+
     /// Appends a record of a gap; without a symbol it is of all.
     mutating func gap(
         _ symbol: String?, from: Double, to: Double, state: GapState, kind: DataKind = .trade

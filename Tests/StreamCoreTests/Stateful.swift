@@ -23,6 +23,7 @@ extension Deduplicator: Stateful {}
 extension MissingStretches: Stateful {}
 extension PartitionTables: Stateful {}
 extension QuoteJoin: Stateful {}
+extension ReceivedValues: Stateful {}
 extension ScanMachine: Stateful {}
 extension Throttle: Stateful {}
 

@@ -60,6 +60,8 @@ struct OracleExpression {
             switch instruction {
             case .number(let number): numbers.append(number)
             case .field(let field): numbers.append(value(of: field, tick))
+            // A tick is no input of a number of several symbols.
+            case .input: numbers.append(nil)
             case .add, .subtract, .multiply, .divide: calculate(instruction, &numbers)
             case .less, .lessOrEqual, .equal, .notEqual, .greaterOrEqual, .greater:
                 truths.append(compare(instruction, &numbers))

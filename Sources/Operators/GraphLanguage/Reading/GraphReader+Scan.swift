@@ -133,12 +133,13 @@ extension GraphReader {
         _ entry: YAMLEntry, _ what: String
     ) -> [TickExpression.NamedInput] {
         guard checkName(entry.key, at: entry.position, of: "an input") else { return [] }
-        guard !entry.key.contains("-"), !["and", "or", "not", "in", "has"].contains(entry.key)
+        // An expression has the words, and the node publishes its number as a value.
+        guard !entry.key.contains("-"),
+            !["and", "or", "not", "in", "has", "value"].contains(entry.key)
         else {
             problems.add(
                 entry.position,
-                "\(what): \(entry.key) has a meaning of its own in expressions: choose another name"
-            )
+                "\(what): \(entry.key) means something else: choose another name, without '-'")
             return []
         }
         guard entry.value.mapping != nil else {

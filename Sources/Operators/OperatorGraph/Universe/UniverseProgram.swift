@@ -59,13 +59,15 @@ package struct UniverseProgram: Sendable {
     /// By machine, the series whose bars it takes.
     var series: [SeriesName] { nodes.map(\.rule.series) + scans.map(\.rule.series) }
 
-    /// The names of all scans' values.
-    package var scanNames: [String] { scans.flatMap(\.valueNames) }
+    /// The names of the values that depend on the bars of their window alone: those of lists.
+    package var namesOfWindows: [String] {
+        scans.filter { $0.rule.derivation == nil }.flatMap(\.valueNames)
+    }
     /// The names of all values.
     package var valueNames: [String] {
         nodes.flatMap { node in
             node.valueNames.flatMap { [$0, "\($0).symbols"] }
-        } + scanNames
+        } + scans.flatMap(\.valueNames)
     }
     /// The width of the widest windows, in nanoseconds.
     package var widthMax: Int64 {

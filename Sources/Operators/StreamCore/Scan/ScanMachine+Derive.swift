@@ -121,15 +121,11 @@ extension ScanMachine {
         for (key, sample) in window.given { _ = carry(sample, as: key) }
     }
 
-    /// Keeps the close of a bar whose window is settled. One that was withdrawn is none any more.
-    mutating func carry(_ bar: Bar, isThere: Bool) {
-        let key = SampleKey(input: SampleKey.closes, symbol: bar.symbol)
+    /// Keeps the close of a bar whose window is settled.
+    mutating func carry(_ bar: Bar) {
         let sample = ScanSample(
             time: bar.closeTime.nanoseconds - 1, value: ScanNumbers(bar).number(.close))
-        if isThere {
-            if carry(sample, as: key) { markDue(from: 0) }
-        } else if carried[key]?.time == sample.time {
-            carried[key] = nil
+        if carry(sample, as: SampleKey(input: SampleKey.closes, symbol: bar.symbol)) {
             markDue(from: 0)
         }
     }

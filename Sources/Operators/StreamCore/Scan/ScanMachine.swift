@@ -91,7 +91,7 @@ public struct ScanMachine: Sendable {
         let isThere = bar.trades > 0 && !bar.flags.contains(.withdrawn)
         guard openTime + width > settledThrough else {
             counters.late += 1
-            if rule.derivation != nil { carry(bar, isThere: isThere) }
+            if isThere, rule.derivation != nil { carry(bar) }
             return
         }
         guard let index = window(at: openTime, width, adds: isThere) else { return }

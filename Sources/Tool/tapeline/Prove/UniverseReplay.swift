@@ -16,8 +16,8 @@ struct UniverseReplay {
 
     private let range: Range<Int64>
     private var machine: UniverseMachine
-    /// The names of scans' values. A scan depends on the bars of its window alone.
-    private let ofScans: Set<String>
+    /// The names of values that depend on the bars of their window alone.
+    private let ofWindows: Set<String>
     private var values: [IndicatorValue] = []
     /// The last version of each value whose window begins in the range.
     private(set) var computed: [ProofValueKey: Int128] = [:]
@@ -32,7 +32,7 @@ struct UniverseReplay {
     init(_ program: UniverseProgram, _ range: Range<Int64>) {
         self.range = range
         machine = UniverseMachine(program)
-        ofScans = Set(program.scanNames)
+        ofWindows = Set(program.namesOfWindows)
     }
 
     /// Takes the next packet of the stream, which the tape stored at `time`.
@@ -67,6 +67,6 @@ struct UniverseReplay {
     private func isKnown(_ key: ProofValueKey) -> Bool {
         guard key.to > earlierUntil else { return false }
         guard let purgedUntil else { return true }
-        return ofScans.contains(key.name) && key.from >= purgedUntil
+        return ofWindows.contains(key.name) && key.from >= purgedUntil
     }
 }

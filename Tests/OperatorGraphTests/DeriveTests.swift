@@ -121,6 +121,32 @@ import Testing
         #expect(found == ["real.value 1 8", "real.value 2 7"])
     }
 
+    @Test(
+        "bars decide which kind of sources counts, and a made-up value is not among better ones",
+        arguments: [
+            (SourceKind.real, SourceKind.delayed, true), (.real, .madeUp, true),
+            (.madeUp, .madeUp, true), (.madeUp, .delayed, false), (.delayed, .real, false),
+        ])
+    func kinds(ofRate: SourceKind, ofBars: SourceKind, counts: Bool) throws {
+        let definition = GraphDefinition(name: "test", nodes: nodes)
+        var universe = UniverseMachine(
+            try #require(UniverseProgram(definition, partitions: 1)))
+        let price = try ofTest("A")
+        var packet = try packet(0)
+        packet.add("real.rate", 2, from: time(1), to: time(1), of: try rateSymbol())
+        packet.add(
+            Bar(from: time(1).nanoseconds, to: time(2).nanoseconds, price: 10), of: price)
+        let states = [(rate, ofRate), (price.source, ofBars)].map { source, kind in
+            SourceState(
+                source: source, presence: .present, kind: kind, since: .undefined,
+                watermark: time(4))
+        }
+        var values: [IndicatorValue] = []
+        let sealed = packet.sealed(watermark: time(4), states: states)
+        sealed.withBytes { universe.take(sealed.header, $0, into: &values) }
+        #expect(values.map(\.value) == (counts ? [8] : []))
+    }
+
     private let rate: SourceName = {
         guard let name = SourceName("fred") else { preconditionFailure("fred is a name") }
         return name

@@ -21,9 +21,13 @@ struct SourceChoice: Hashable, Sendable {
     /// Lets every source count that a person named.
     init(named: [SourceName] = []) { self.named = Set(named) }
 
-    /// `states` has what each partition said last, `sources` are those that have bars, and `named`
-    /// those that a person named; empty when nobody did.
-    init(_ states: [[SourceState]], among sources: Set<SourceName>, named: [SourceName]) {
+    /// `states` has what each partition said last, `sources` are those of the symbols, `bars` those
+    /// of symbols whose bars count, which are all if it is `nil`, and `named` those that a person
+    /// named; empty when nobody did.
+    init(
+        _ states: [[SourceState]], among sources: Set<SourceName>, bars: Set<SourceName>? = nil,
+        named: [SourceName]
+    ) {
         self.init(named: named)
         var merged: [SourceName: SourceState] = [:]
         var counts: [SourceName: Int] = [:]
@@ -42,7 +46,8 @@ struct SourceChoice: Hashable, Sendable {
             ends[source] = state.since.nanoseconds
         }
         guard named.isEmpty else { return }
-        rankMax = sources.filter { merged[$0]?.presence != .retired }.map { rank(of: $0) }.min()
+        rankMax = (bars ?? sources).filter { merged[$0]?.presence != .retired }.map { rank(of: $0) }
+            .min()
         for source in sources where rank(of: source) > rankMax ?? 0 {
             ends[source] = Int64.min
         }

@@ -96,11 +96,11 @@ public struct UniverseState: Sendable {
 
     /// Returns the machine's number for a symbol; `nil` when the symbol does not count there.
     public mutating func symbol(_ symbol: SourceSymbol, machine: Int) -> UInt32? {
-        let known = sources(machine).count
+        let known = choices(machine)
         let number =
             machine < machines.count
             ? machines[machine].symbol(symbol) : scans[machine - machines.count].symbol(symbol)
-        if sources(machine).count > known { choose(machine) }
+        if choices(machine) > known { choose(machine) }
         return number
     }
 
@@ -113,6 +113,13 @@ public struct UniverseState: Sendable {
     private func sources(_ machine: Int) -> Set<SourceName> {
         machine < machines.count
             ? machines[machine].known.sources : scans[machine - machines.count].known.sources
+    }
+
+    /// Returns a number that rises when there are other sources to choose from.
+    private func choices(_ machine: Int) -> Int {
+        let scan = machine - machines.count
+        return scan < 0 || scans[scan].rule.derivation == nil
+            ? sources(machine).count : scans[scan].symbolCount
     }
 
     private func choice(_ machine: Int) -> SourceChoice {
@@ -137,7 +144,9 @@ public struct UniverseState: Sendable {
         let named = scan < 0 ? machines[machine].rule.sources : scans[scan].rule.sources
         let choice =
             states.contains { !$0.isEmpty }
-            ? SourceChoice(states, among: sources(machine), named: named)
+            ? SourceChoice(
+                states, among: sources(machine), bars: scan < 0 ? nil : scans[scan].sourcesOfBars,
+                named: named)
             : SourceChoice(named: named)
         if scan < 0 { machines[machine].choice = choice } else { scans[scan].choice = choice }
     }

@@ -44,6 +44,14 @@ extension ScanMachine {
         }
     }
 
+    /// The sources of symbols whose bars count. What only gives values does not decide that real
+    /// bars are there, so that made-up ones would not count.
+    var sourcesOfBars: Set<SourceName> {
+        guard rule.derivation != nil else { return known.sources }
+        return Set(
+            known.names.indices.filter { takes(barsOf: UInt32($0)) }.map { known.names[$0].source })
+    }
+
     /// Makes a window due and, where a number may depend on earlier windows, all later ones.
     mutating func markDue(from index: Int) {
         let end = rule.derivation == nil ? index + 1 : windows.count

@@ -8,11 +8,11 @@ extension GraphMachine {
     @inline(__always)
     mutating func takeOther(
         _ message: MessageBounds, _ packet: RawSpan, _ source: Int, _ ordinal: UInt64,
-        _ open: inout OpenChange, _ output: inout GraphOutput
+        _ output: inout GraphOutput
     ) {
         if message.isOfBook {
             guard !program.plan.books.isEmpty else { return }
-            takeDepth(message, packet, source, ordinal, &open, &output)
+            takeDepth(message, packet, source, ordinal, &output)
         } else if !program.plan.indicators.isEmpty,
             let value = message.indicatorValue(in: packet)
         {
@@ -20,29 +20,28 @@ extension GraphMachine {
         }
     }
 
-    /// Takes a row or a reset of a book, if the packet's source feeds the symbol. `open` is the
-    /// change of a book that the packet is in the middle of.
+    /// Takes a row or a reset of a book, if the packet's source feeds the symbol.
     private mutating func takeDepth(
         _ message: MessageBounds, _ packet: RawSpan, _ source: Int, _ ordinal: UInt64,
-        _ open: inout OpenChange, _ output: inout GraphOutput
+        _ output: inout GraphOutput
     ) {
         if var update = message.depthUpdate(in: packet) {
             update.header.symbol = packetSymbols[update.header.symbol]
             guard isOfBook(update.header, source) else { return }
-            if let ended = open.row(update, ordinal) { take(ended, source, &output) }
+            if let ended = openChange.row(update, source, ordinal) { take(ended, &output) }
             stages.books.take(update, from: source)
         } else if var reset = message.depthReset(in: packet) {
             reset.header.symbol = packetSymbols[reset.header.symbol]
             guard isOfBook(reset.header, source) else { return }
-            end(&open, source, &output)
+            endChange(&output)
             stages.books.take(reset, from: source)
         }
     }
 
-    /// Ends a change of a book: no row of it follows.
+    /// Ends a change of a book, if the packet is in the middle of one: no row of it follows.
     @inline(__always)
-    mutating func end(_ open: inout OpenChange, _ source: Int, _ output: inout GraphOutput) {
-        if let ended = open.end() { take(ended, source, &output) }
+    mutating func endChange(_ output: inout GraphOutput) {
+        if let ended = openChange.end() { take(ended, &output) }
     }
 
     /// Nobody fetches rows later. One that says so decides nothing.
@@ -52,18 +51,15 @@ extension GraphMachine {
     }
 
     /// Gives what is known of a book behind a change to the leaves that it reaches.
-    private mutating func take(
-        _ change: BookChange, _ source: Int, _ output: inout GraphOutput
-    ) {
+    private mutating func take(_ change: BookChange, _ output: inout GraphOutput) {
         let plan = program.plan.depth
         for book in program.plan.books {
-            let (tick, way) = stages.run(
-                book, plan, change, source: source, isVoid: false, into: &output)
+            let (tick, way) = stages.run(book, plan, change, isVoid: false, into: &output)
             for leaf in plan.leaves where leaf.input & book.reach != 0 {
                 if way.passed & leaf.input != 0 {
-                    leaves.book(leaf, tick, source: source, ordinal: change.ordinal)
+                    leaves.book(leaf, tick, source: change.source, ordinal: change.ordinal)
                 } else if way.lost & leaf.input == 0 {
-                    leaves.exclude(leaf.leaf, tick.header, source: source)
+                    leaves.exclude(leaf.leaf, tick.header, source: change.source)
                 }
             }
         }
@@ -84,14 +80,15 @@ extension TickStages {
     /// that the book is not known, whatever its rows are.
     @inline(__always)
     mutating func run(
-        _ book: BookPlan, _ plan: TickPlan, _ change: BookChange, source: Int, isVoid: Bool,
+        _ book: BookPlan, _ plan: TickPlan, _ change: BookChange, isVoid: Bool,
         into output: inout GraphOutput
     ) -> (tick: BookTick, way: Way) {
         let header = change.header
         let tick = isVoid ? BookTick(header) : books.tick(header, levels: book.levels)
         // A change that stages do not judge reaches every leaf, which excludes it.
         guard header.isForStages(inRepair: true) else { return (tick, Way(passed: UInt64.max)) }
-        let inStages = BookInStages(tick: tick, source: source, ordinal: change.ordinal)
+        let inStages = BookInStages(
+            tick: tick, source: change.source, ordinal: change.ordinal)
         return (tick, run(plan.stages, inStages, root: book.output, into: &output))
     }
 }

@@ -93,7 +93,7 @@ extension GraphMachine {
         // The points at which the ticks of the tape come in.
         let roots = (trades.bit(of: .ticks(.trade)), quotes.bit(of: .ticks(.quote)))
         let takesOthers = !program.plan.books.isEmpty || !program.plan.indicators.isEmpty
-        var (hasMarks, hasDays, open) = (false, false, OpenChange())
+        var (hasMarks, hasDays) = (false, false)
         var run = TradeRun.none
         swap(&run, &emptyRun)
         var ordinal = header.firstOrdinal
@@ -118,7 +118,7 @@ extension GraphMachine {
             case .bar: ordinal &+= 1
             case .other(let message):
                 guard WireFormat.Template.isTick(message.template) else {
-                    end(&open, source, &output)
+                    endChange(&output)
                     if knows(message, packet, source: source) { continue }
                     take(&run, source, trades, root: roots.0, &output)
                     define(message, packet, source: source)
@@ -130,14 +130,14 @@ extension GraphMachine {
                     take(&run, source, trades, root: roots.0, &output)
                     takeProviderBar(message, packet, source, ordinal, &output)
                 } else if takesOthers {
-                    takeOther(message, packet, source, ordinal, &open, &output)
+                    takeOther(message, packet, source, ordinal, &output)
                 }
                 ordinal &+= 1
             case .malformed: hasMarks = false
             }
         }
         take(&run, source, trades, root: roots.0, &output)
-        end(&open, source, &output)
+        endChange(&output)
         swap(&run, &emptyRun)
         if hasMarks { markPacket(packet, source: source, into: &output) }
         if hasDays, !histories.isEmpty { takeDays(in: packet, source: source) }

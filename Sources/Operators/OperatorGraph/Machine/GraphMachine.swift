@@ -25,6 +25,8 @@ package struct GraphMachine: Sendable {
     var packetSymbols = PacketSymbols()
     /// The bars that a machine has just closed, before they move to the output.
     var closed: [Bar] = []
+    /// The change of a book that the present packet is in the middle of.
+    var openChange = OpenChange()
     /// An empty run with room for the next packet's trades.
     var emptyRun: TradeRun
     /// The known definitions, which need not be read again.

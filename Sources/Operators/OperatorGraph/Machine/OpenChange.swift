@@ -4,6 +4,8 @@ internal import Primitives
 /// A change of a book, by the last of its rows.
 struct BookChange: Sendable, BitwiseCopyable {
     let header: TickHeader
+    /// The source that sent it.
+    let source: Int
     let ordinal: UInt64
 }
 
@@ -17,11 +19,11 @@ struct OpenChange: Sendable {
 
     /// Takes the next row. Returns the change before it, which it does not continue.
     @inline(__always)
-    mutating func row(_ update: DepthUpdate, _ ordinal: UInt64) -> BookChange? {
+    mutating func row(_ update: DepthUpdate, _ source: Int, _ ordinal: UInt64) -> BookChange? {
         guard !update.flags.contains(.repeated) else { return end() }
         let header = update.header
         let before = change
-        change = BookChange(header: header, ordinal: ordinal)
+        change = BookChange(header: header, source: source, ordinal: ordinal)
         guard let before else { return nil }
         let isContinued =
             before.header.symbol == header.symbol

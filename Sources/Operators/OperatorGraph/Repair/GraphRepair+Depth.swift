@@ -19,7 +19,9 @@ extension GraphRepair {
         if var update = message.depthUpdate(in: packet) {
             own(&update.header, source)
             guard isOfBook(update.header, source, pass) else { return }
-            if let ended = openChange.row(update, ordinal) { follow(.book(ended), source, pass) }
+            if let ended = openChange.row(update, source, ordinal) {
+                follow(.book(ended), source, pass)
+            }
             follow(.row(update), source, pass)
         } else if var reset = message.depthReset(in: packet) {
             own(&reset.header, source)
@@ -62,24 +64,24 @@ extension GraphRepair {
         switch step {
         case .row(let update): stages.take(update, from: source)
         case .reset(let reset): stages.take(reset, from: source)
-        case .book(let change): take(change, source)
+        case .book(let change): take(change)
         case .trade, .quote, .providerBar, .move: break
         }
     }
 
     /// Gives what is known of a book behind a change to the leaves that it reaches.
-    private mutating func take(_ change: BookChange, _ source: Int) {
+    private mutating func take(_ change: BookChange) {
         let isVoid = misses(change.header)
         let plan = program.plan
         for book in plan.books {
-            let (tick, way) = stages.way(of: book, change, source: source, isVoid: isVoid)
+            let (tick, way) = stages.way(of: book, change, isVoid: isVoid)
             for leaf in plan.depth.leaves
             where leaf.input & book.reach != 0 && holds(leaf.leaf, change.header) {
                 if way.passed & leaf.input != 0 {
-                    leaves.book(leaf, tick, source: source, ordinal: change.ordinal)
+                    leaves.book(leaf, tick, source: change.source, ordinal: change.ordinal)
                     taken &+= 1
                 } else if way.lost & leaf.input == 0 {
-                    leaves.exclude(leaf.leaf, change.header, source: source)
+                    leaves.exclude(leaf.leaf, change.header, source: change.source)
                 }
                 // Its bar may have been published with these numbers.
                 if isVoid { leaves.noteChange(leaf.leaf, of: change.header) }

@@ -204,11 +204,11 @@ struct RepairStages: Sendable {
     /// Returns what a node knows of a book behind a change, and how far it comes. `isVoid` says
     /// that changes since the book's last reset are missing.
     mutating func way(
-        of book: BookPlan, _ change: BookChange, source: Int, isVoid: Bool
+        of book: BookPlan, _ change: BookChange, isVoid: Bool
     ) -> (tick: BookTick, way: TickStages.Way) {
         defer { unseen.removeAll() }
         return stages.run(
-            book, plan.depth, change, source: source, isVoid: isVoid, into: &unseen)
+            book, plan.depth, change, isVoid: isVoid, into: &unseen)
     }
 
     /// Returns how far a tick comes whose symbol `feeder` feeds. It is given as it came. Has to be

@@ -8,7 +8,8 @@ extension GraphMachine {
     private static func pieces(of plan: GraphPlan) -> Int {
         1 + plan.leaves.count + plan.resamples.count + 1 + plan.deduplicates.count
             + plan.throttles.count + plan.joins.count + (plan.books.isEmpty ? 0 : 1)
-            + plan.customs.count + plan.histories.count + (plan.indicators.isEmpty ? 0 : 1)
+            + plan.customs.count + plan.passedOn.days.count
+            + (plan.passedOn.indicators.isEmpty ? 0 : 1)
     }
 
     /// Appends everything that decides the machine's later results. A state larger than
@@ -29,7 +30,7 @@ extension GraphMachine {
             StateDirectory.wrap(into: &bytes) { custom.encode(into: &$0) }
         }
         for history in histories { history.encode(into: &bytes) }
-        if !program.plan.indicators.isEmpty { indicators.encode(into: &bytes) }
+        if !program.plan.passedOn.indicators.isEmpty { indicators.encode(into: &bytes) }
     }
 
     /// Restores the machine whose `encode` wrote these bytes, for the same program.
@@ -69,17 +70,17 @@ extension GraphMachine {
             try stages.operators[index].restore(piece.extracting(state))
         }
         var histories: [DailyHistory] = []
-        for history in plan.histories {
+        for history in plan.passedOn.days {
             let piece = rest.removeFirst()
             histories.append(
                 try DailyHistory(
                     rule: history.rule, calendar: history.calendar,
                     restoring: bytes.extracting(piece)))
         }
-        var indicators = ReceivedValues(plan.indicators.map(\.indicator))
-        if !plan.indicators.isEmpty {
+        var indicators = ReceivedValues(plan.passedOn.indicators.map(\.indicator))
+        if !plan.passedOn.indicators.isEmpty {
             indicators = try ReceivedValues(
-                plan.indicators.map(\.indicator),
+                plan.passedOn.indicators.map(\.indicator),
                 restoring: bytes.extracting(rest.removeFirst()),
                 symbols: leaves.tables.symbols.count)
         }

@@ -13,7 +13,7 @@ extension GraphMachine {
         if message.isOfBook {
             guard !program.plan.books.isEmpty else { return }
             takeDepth(message, packet, source, ordinal, &output)
-        } else if !program.plan.indicators.isEmpty,
+        } else if !program.plan.passedOn.indicators.isEmpty,
             let value = message.indicatorValue(in: packet)
         {
             takeIndicator(value, source)

@@ -31,7 +31,7 @@ extension GraphMachine {
         for index in histories.indices {
             histories[index].publish(into: &published)
             for day in published {
-                publish(day, program.plan.histories[index], into: &output.values)
+                publish(day, program.plan.passedOn.days[index], into: &output.values)
             }
             published.removeAll(keepingCapacity: true)
         }
@@ -69,7 +69,7 @@ extension GraphMachine {
         for one in values {
             let reason = one.isFirst ? BarReason.closed : .backfill
             var value = GraphValue(
-                symbol: one.symbol, name: program.plan.indicators[one.indicator].name,
+                symbol: one.symbol, name: program.plan.passedOn.indicators[one.indicator].name,
                 value: one.value, periodStart: one.received,
                 periodEnd: one.received.advanced(byNanoseconds: 1), reason: reason.rawValue)
             value.isPassedOn = true

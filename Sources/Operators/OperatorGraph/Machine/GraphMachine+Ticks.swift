@@ -92,7 +92,7 @@ extension GraphMachine {
         let (trades, quotes) = (program.plan.trades, program.plan.quotes)
         // The points at which the ticks of the tape come in.
         let roots = (trades.bit(of: .ticks(.trade)), quotes.bit(of: .ticks(.quote)))
-        let takesOthers = !program.plan.books.isEmpty || !program.plan.indicators.isEmpty
+        let takesOthers = !program.plan.books.isEmpty || !program.plan.passedOn.indicators.isEmpty
         var (hasMarks, hasDays) = (false, false)
         var run = TradeRun.none
         swap(&run, &emptyRun)

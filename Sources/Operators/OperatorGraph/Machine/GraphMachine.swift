@@ -47,10 +47,10 @@ package struct GraphMachine: Sendable {
         self.program = program
         leaves = BarLeaves(program.plan)
         stages = TickStages(program)
-        histories = program.plan.histories.map {
+        histories = program.plan.passedOn.days.map {
             DailyHistory(rule: $0.rule, calendar: $0.calendar)
         }
-        indicators = ReceivedValues(program.plan.indicators.map(\.indicator))
+        indicators = ReceivedValues(program.plan.passedOn.indicators.map(\.indicator))
         emptyRun = TradeRun(max: program.plan.trades.runMax)
     }
 

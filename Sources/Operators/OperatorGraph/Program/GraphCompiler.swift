@@ -98,13 +98,13 @@ struct GraphCompiler {
         // Measures over all partitions are not computed by a partition's machine, but may need a
         // provider's days.
         case .breadth(let rule, let calendar) where rule.warmsUp:
-            plan.histories.append(
+            plan.passedOn.days.append(
                 DaysPlan(
                     rule: rule, calendar: self.calendar(calendar),
                     names: UniverseState.DayPart.allCases.map { "\(node.name).\($0.name)" }))
         case .scan(let rule):
             for (_, one) in rule.derivation?.indicators ?? [] {
-                plan.indicators.append(
+                plan.passedOn.indicators.append(
                     IndicatorPlan(indicator: one, name: one.published(for: node.name)))
             }
         case .breadth: break

@@ -27,9 +27,7 @@ struct GraphPlan: Sendable {
     var customs: [Int] = []
     var leaves: [LeafPlan] = []
     var resamples: [ResamplePlan] = []
-    var histories: [DaysPlan] = []
-    /// The values of providers that derivations over all partitions take.
-    var indicators: [IndicatorPlan] = []
+    var passedOn = PassedOnPlan()
     /// The sources that are one source to bars.
     var groups = SourceGroups()
 }
@@ -64,6 +62,14 @@ struct DaysPlan: Sendable {
     var calendar: SessionCalendar?
     /// `<node>.history.high` and so on, in the order in which they are published.
     var names: [String]
+}
+
+/// What partitions pass on from providers to the nodes over all partitions.
+struct PassedOnPlan: Sendable {
+    /// The past days, one plan for each node that uses them.
+    var days: [DaysPlan] = []
+    /// The values that derivations take.
+    var indicators: [IndicatorPlan] = []
 }
 
 /// One value of a provider that partitions pass on to a derivation.

@@ -63,8 +63,8 @@ package struct GraphProgram: Sendable {
     var isPlain: Bool {
         guard plan.leaves.count == 1, let input = plan.trades.leaves.first else { return false }
         return plan.trades.stages.isEmpty && !plan.quotes.isUsed
-            && !plan.providerBars.isUsed && plan.books.isEmpty && plan.histories.isEmpty
-            && plan.indicators.isEmpty && plan.leaves[0].maker == .time
+            && !plan.providerBars.isUsed && plan.books.isEmpty && plan.passedOn.days.isEmpty
+            && plan.passedOn.indicators.isEmpty && plan.leaves[0].maker == .time
             && input.weight == .asItIs
     }
 }

@@ -3,6 +3,22 @@ internal import Primitives
 internal import StreamCore
 internal import TapeCodec
 
+/// What a repair knows of books, beside their rows.
+struct RepairBooks: Sendable {
+    /// Whether windows of books are computed.
+    let areTaken: Bool
+    /// The symbols whose books are followed; `nil` for all.
+    let symbols: Set<UInt32>?
+    /// The change of a book that the present packet is in the middle of.
+    var open = OpenChange()
+
+    init(_ graph: GraphPlan, _ plan: RepairPlan) {
+        let ranges = plan.machineRanges.byLeaf
+        areTaken = zip(graph.leaves, ranges).contains { $0.kind == .depth && !$1.isEmpty }
+        symbols = graph.mixesSymbols ? nil : Set(plan.symbols)
+    }
+}
+
 // Books in a repair. They are followed in the order of the tape, as at first. What is known by now
 // to be missing was perhaps not known then: a book of which changes since its last reset are
 // missing has no numbers, also before the record of that gap.
@@ -19,7 +35,7 @@ extension GraphRepair {
         if var update = message.depthUpdate(in: packet) {
             own(&update.header, source)
             guard isOfBook(update.header, source, pass) else { return }
-            if let ended = openChange.row(update, source, ordinal) {
+            if let ended = books.open.row(update, source, ordinal) {
                 follow(.book(ended), source, pass)
             }
             follow(.row(update), source, pass)
@@ -33,7 +49,7 @@ extension GraphRepair {
 
     /// Ends a change of a book, if the packet is in the middle of one: no row of it follows.
     mutating func endChange(_ source: Int?, _ pass: Pass?) {
-        if let ended = openChange.end() { follow(.book(ended), source, pass) }
+        if let ended = books.open.end() { follow(.book(ended), source, pass) }
     }
 
     private func isOfBook(_ header: TickHeader, _ source: Int, _ pass: Pass?) -> Bool {
@@ -52,8 +68,8 @@ extension GraphRepair {
 
     /// Rows of other symbols end a change, and decide nothing else.
     private func isFollowed(_ step: KeptTicks.Step) -> Bool {
-        guard let symbolsOfBooks else { return true }
-        return step.header.map { symbolsOfBooks.contains($0.symbol) } ?? false
+        guard let symbols = books.symbols else { return true }
+        return step.header.map { symbols.contains($0.symbol) } ?? false
     }
 
     /// Takes the next step of the second pass that concerns a book.

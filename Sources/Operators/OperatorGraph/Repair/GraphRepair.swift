@@ -29,10 +29,7 @@ package struct GraphRepair: Sendable {
     /// The repair machines, with tables of their own.
     var leaves: BarLeaves
     var stages: RepairStages
-    /// By leaf, the time whose ticks it needs.
-    private let extents: [RepairRanges]
-    /// By resampling machine of a provider's bars, the time whose bars it needs; empty for others.
-    private let extentsOfBars: [RepairRanges]
+    private let extents: RepairExtents
     var packetSymbols = PacketSymbols()
     private var definitions = DefinitionMemory()
     /// The symbols as the partition knows them.
@@ -47,12 +44,7 @@ package struct GraphRepair: Sendable {
     private var isSecondPass = false
     /// In the second pass, the symbols that some source has defined.
     private var fed: Set<UInt32> = []
-    /// Whether windows of books are computed.
-    let takesDepth: Bool
-    /// The symbols whose books are followed; `nil` for all.
-    let symbolsOfBooks: Set<UInt32>?
-    /// The change of a book that the present packet is in the middle of.
-    var openChange = OpenChange()
+    var books: RepairBooks
 
     /// Returns `nil` without a range.
     package init?(_ machine: GraphMachine, _ ranges: [DirtyRange]) {
@@ -68,13 +60,7 @@ package struct GraphRepair: Sendable {
         program = machine.program
         known = machine.symbols
         leaves = machine.leaves.repairLeaves(for: plan.machineRanges)
-        extents = machine.leaves.plans.indices.map { leaf in
-            RepairRanges(
-                extents: plan.machineRanges.byLeaf[leaf].map {
-                    $0.widened(to: machine.leaves.extent(leaf, of: $0))
-                })
-        }
-        extentsOfBars = plan.machineRanges.fine.map { RepairRanges(extents: $0) }
+        extents = RepairExtents(machine, plan.machineRanges)
         missing = MissingReading(machine, plan)
         stages = RepairStages(machine, plan, max: placed)
         kept = KeptTicks(max: max)
@@ -82,9 +68,7 @@ package struct GraphRepair: Sendable {
         keepsAll = [ticks.trades, ticks.quotes, ticks.providerBars].contains {
             !$0.stages.isEmpty
         }
-        let ranges = plan.machineRanges.byLeaf
-        takesDepth = zip(ticks.leaves, ranges).contains { $0.kind == .depth && !$1.isEmpty }
-        symbolsOfBooks = ticks.mixesSymbols ? nil : Set(plan.symbols)
+        books = RepairBooks(ticks, plan)
     }
 
     var symbols: SymbolTable { leaves.tables.symbols }
@@ -128,7 +112,7 @@ package struct GraphRepair: Sendable {
                 if isTaken, isWanted(quote.header) {
                     kept.keep(.quote(quote), walk.ordinal, source: source)
                 }
-            case .other(let message) where takesDepth && isTaken && message.isOfBook:
+            case .other(let message) where books.areTaken && isTaken && message.isOfBook:
                 takeDepth(message, packet, walk.ordinal, source, nil)
             case .other(let message):
                 if isTaken, program.plan.providerBars.isUsed,
@@ -220,7 +204,7 @@ package struct GraphRepair: Sendable {
     private func isWanted(_ header: TickHeader) -> Bool {
         !kept.isTooMuch
             && (keepsAll
-                || extents.contains { $0.holds(header.symbol, header.eventTime.nanoseconds) })
+                || extents.byLeaf.contains { $0.holds(header.symbol, header.eventTime.nanoseconds) })
     }
 
     /// Returns the packet's source, `nil` for `manual`; `isTaken` is false when there are more
@@ -336,7 +320,7 @@ package struct GraphRepair: Sendable {
             case .control(let message):
                 endChange(source, pass)
                 if let move = define(message, packet, source) { apply(move) }
-            case .other(let message) where takesDepth && message.isOfBook:
+            case .other(let message) where books.areTaken && message.isOfBook:
                 takeDepth(message, packet, walk.ordinal, source, pass)
             case .other(let message):
                 guard pass.providerBars.isUsed, var bar = message.providerBar(in: packet) else {
@@ -430,7 +414,7 @@ package struct GraphRepair: Sendable {
         stages.note(.providerBar(bar), ordinal, source: source)
         let (symbol, start) = (bar.header.symbol, bar.openTime.nanoseconds)
         guard !kept.isTooMuch,
-            keepsAll || extentsOfBars.contains(where: { $0.holds(symbol, start) })
+            keepsAll || extents.ofBars.contains(where: { $0.holds(symbol, start) })
         else { return }
         kept.keep(.providerBar(bar), ordinal, source: source)
     }
@@ -445,7 +429,7 @@ package struct GraphRepair: Sendable {
             of: .providerBar(bar), ordinal, source: pass.source, feeder: source)
         for input in pass.providerBars.leaves
         where way.passed & input.input != 0
-            && extentsOfBars[input.leaf].holds(bar.header.symbol, bar.openTime.nanoseconds)
+            && extents.ofBars[input.leaf].holds(bar.header.symbol, bar.openTime.nanoseconds)
         {
             leaves.repair(input.leaf, bar, source: source)
             taken &+= 1
@@ -454,7 +438,7 @@ package struct GraphRepair: Sendable {
 
     /// Returns whether the leaf needs a tick of this symbol and time.
     func holds(_ leaf: Int, _ header: TickHeader) -> Bool {
-        extents[leaf].holds(header.symbol, header.eventTime.nanoseconds)
+        extents.byLeaf[leaf].holds(header.symbol, header.eventTime.nanoseconds)
     }
 }
 
@@ -463,5 +447,22 @@ extension GraphMachine {
     package func repairPlan(_ dirty: [DirtyRange]) -> RepairPlan? {
         RepairPlan(
             dirty, leaves: leaves, warmUp: program.plan.warmUp(program.operators))
+    }
+}
+
+/// The times whose ticks a repair needs.
+private struct RepairExtents {
+    let byLeaf: [RepairRanges]
+    /// By resampling machine of a provider's bars, the time whose bars it needs; empty for others.
+    let ofBars: [RepairRanges]
+
+    init(_ machine: GraphMachine, _ ranges: MachineRanges) {
+        byLeaf = machine.leaves.plans.indices.map { leaf in
+            RepairRanges(
+                extents: ranges.byLeaf[leaf].map {
+                    $0.widened(to: machine.leaves.extent(leaf, of: $0))
+                })
+        }
+        ofBars = ranges.fine.map { RepairRanges(extents: $0) }
     }
 }

@@ -16,7 +16,7 @@ extension GraphMachine {
         } else if !program.plan.passedOn.indicators.isEmpty,
             let value = message.indicatorValue(in: packet)
         {
-            takeIndicator(value, source)
+            takeIndicator(value, source, into: &output)
         }
     }
 

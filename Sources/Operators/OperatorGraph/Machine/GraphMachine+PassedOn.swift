@@ -53,10 +53,15 @@ extension GraphMachine {
 
     // MARK: values
 
-    /// Takes a provider's value, if the packet's source feeds its symbol.
-    mutating func takeIndicator(_ value: IndicatorValue, _ source: Int) {
+    /// Takes a provider's value, if the packet's source feeds its symbol. A packet may reach over
+    /// the end of a window, for which an earlier value of the packet is the last one. So values
+    /// that were received earlier are published first.
+    mutating func takeIndicator(
+        _ value: IndicatorValue, _ source: Int, into output: inout GraphOutput
+    ) {
         let symbol = packetSymbols[value.header.symbol]
         guard symbols.isFed(symbol, by: source) else { return }
+        if indicators.holds(before: value.header.receiveTime) { passOnIndicators(into: &output) }
         indicators.take(value, symbol: symbol, named: symbols.pair(at: symbol).symbol)
     }
 

@@ -64,6 +64,11 @@ public struct ReceivedValues: Sendable {
         }
     }
 
+    /// Whether a value is due that was received before this time.
+    public func holds(before time: Timestamp) -> Bool {
+        isDue && last.values.contains { $0.isDue && $0.received < time.nanoseconds }
+    }
+
     /// Appends the values to pass on, in the order of the indicators and symbols.
     public mutating func passOn(into values: inout [PassedOn]) {
         guard isDue else { return }

@@ -47,7 +47,7 @@ import Testing
     func passedOn() throws {
         var tape = try GraphTape()
         var machine = try machine(nodes)
-        // The first poll tells the past, which comes at once.
+        // The first poll tells the past, all of it in one packet.
         for day in 1...3 { try tape.value("DGS10", at: 10, period: Double(day), Double(day)) }
         try tape.value("DGS10", at: 10, period: 9, 8, name: "other")
         tape.seal(watermark: 11)

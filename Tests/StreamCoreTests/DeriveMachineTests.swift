@@ -89,7 +89,7 @@ private struct DerivedRun {
     }
 }
 
-/// The same, computed anew for each window of all that came.
+/// The same, computed for each window from all that came.
 private struct NaiveDerived {
     private struct Place: Hashable {
         var symbol: String

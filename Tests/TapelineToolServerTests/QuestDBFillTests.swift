@@ -118,8 +118,15 @@ struct QuestDBFillTests {
         try AcceptBench.publish(&scene.source, packets: 1)
         try scene.expect("0 4 4 1 5")
         let replay = ["dlq", "replay", "--all"]
+        // The letter follows the rows.
+        let isThere = try eventually {
+            try Said(["dlq", "list"], scene.environment).output.contains("trades")
+        }
+        #expect(isThere)
         let refused = try Said(replay, scene.environment)
-        #expect(refused.code == .failure && refused.output.contains("refused again"))
+        #expect(
+            refused.code == .failure && refused.output.contains("refused again"),
+            "\(refused.output)")
         try scene.expect("0 4 4 1 5")
         _ = try scene.front.command("take 3")
         let trial = try Said(replay + ["--dry-run"], scene.environment)

@@ -179,7 +179,7 @@ private func resolved(_ target: String, in folder: [String]) -> String? {
 
 /// So many lines of comments still have a word that docs/STYLE.md replaces. The number may only
 /// fall: a change that mends some lowers it.
-private let replacedWordsMax = 248
+private let replacedWordsMax = 246
 
 private let wordsRule = Rule(
     name: "plain words in comments",

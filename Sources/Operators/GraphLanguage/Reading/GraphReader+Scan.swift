@@ -71,7 +71,7 @@ extension GraphReader {
         let example = "a.close - b.close"
         let node = draft.fields.required("value", of: draft.owner, as: example, &problems)
         let expression = compiled(node, draft) { text throws(ExpressionProblem) in
-            // Of wrong inputs it is not known what they are called.
+            // What wrong inputs are called is not known.
             guard let inputs else { return nil }
             let found = try TickExpression.compile(text, of: inputs)
             used = found.used

@@ -44,7 +44,7 @@ extension GraphMachine {
         if let ended = openChange.end() { take(ended, &output) }
     }
 
-    /// Nobody fetches rows later. One that says so decides nothing.
+    /// No provider delivers rows later. One that says so decides nothing.
     @inline(__always)
     private func isOfBook(_ header: TickHeader, _ source: Int) -> Bool {
         symbols.isFed(header.symbol, by: source) && !header.flags.contains(.backfilled)

@@ -14,7 +14,7 @@ struct SourceChoice: Hashable, Sendable {
     private var kinds: [SourceName: SourceKind] = [:]
     /// The sources that a person named; empty when all are.
     private let named: Set<SourceName>
-    /// The lowest rank that counts where nobody named sources; `nil` while there are no bars that
+    /// The lowest rank that counts where no sources are named; `nil` while there are no bars that
     /// tell, so that each source may count.
     private var rankMax: Int?
 
@@ -23,7 +23,7 @@ struct SourceChoice: Hashable, Sendable {
 
     /// `states` has what each partition said last, `sources` are those of the symbols, `bars` those
     /// of symbols whose bars count, which are all if it is `nil`, and `named` those that a person
-    /// named; empty when nobody did.
+    /// named; empty when all count.
     init(
         _ states: [[SourceState]], among sources: Set<SourceName>, bars: Set<SourceName>? = nil,
         named: [SourceName]

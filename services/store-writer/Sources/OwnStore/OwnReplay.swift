@@ -11,8 +11,8 @@ import TapeTransport
 /// `store-writer replay` of a store that another program brings: makes rows of its dead letters.
 ///
 /// A batch sets a mark for each record that it sets aside, in the transaction of its rows. One
-/// transaction of a replay demands that mark, adds the row, counts it in the position, and sets the
-/// mark anew. So a row is made once, and only of a record that no batch has stored. A writer that
+/// transaction of a replay demands that mark, adds the row, counts it in the position, and renews
+/// the mark. So a row is made once, and only of a record that no batch has stored. A writer that
 /// works meanwhile finds its position changed, and claims it again.
 struct OwnReplay {
     static let name = "replay"
@@ -100,7 +100,8 @@ struct OwnReplay {
             }
             fate = .stored
         } catch is Stop {
-            // What is known is the outcome.
+            connection = store
+            return fate
         } catch  where store.fault(of: error) == .rows {
             return .refused(oneLine("\(error)"))
         }

@@ -19,14 +19,16 @@ struct GroupsTable {
             [
                 ReportColumn("GROUP", "group") { .text($0.group.text) },
                 ReportColumn("ROLE", "role") { .text($0.group.role.rawValue) },
-                ReportColumn("", "kind") { .text($0.kind) },
-                ReportColumn("", "needed") { .flag($0.isNeeded) },
+                ReportColumn("KIND", "kind") { .text($0.kind) },
+                ReportColumn("NEEDED", "needed", shown: { $0.isNeeded ? "yes" : "no" }) {
+                    .flag($0.isNeeded)
+                },
                 ReportColumn("READS", "reads") { .texts($0.reads.map(\.rawValue).sorted()) },
                 ReportColumn("", "problem") {
                     $0.problem.map { ReportValue.text("\($0)") } ?? .absent
                 },
                 ReportColumn(
-                    "TOLD", "told", isNumber: true, shown: { $0.told.age(at: now) },
+                    "REPORTED", "told", isNumber: true, shown: { $0.told.age(at: now) },
                     { .time($0.told) }),
                 .cell("PARTITIONS", isNumber: true) {
                     "\(Set($0.positions.map(\.partition)).count)"

@@ -107,11 +107,11 @@ struct GatewaySettings: Sendable {
             ConfigurationKey(
                 "GATEWAY_LAG_MAX", .integer(0...1_000_000_000_000), default: "2000000",
                 group: "Gateway",
-                "Unread ticks of the slowest group at which what can wait waits; 0: any."),
+                "Unread ticks of the slowest group at which what can wait waits; 0: never."),
             ConfigurationKey(
                 "GATEWAY_LAG_CONFLATE", .integer(0...1_000_000_000_000), default: "0",
                 group: "Gateway",
-                "Unread ticks of it at which a live feed's quotes are conflated; 0: any."),
+                "Unread ticks of it at which a live feed's quotes are conflated; 0: never."),
             ConfigurationKey(
                 "GATEWAY_FUTURE_MAX", .duration(.zero...Duration.seconds(86_400)), default: "2s",
                 group: "Gateway",

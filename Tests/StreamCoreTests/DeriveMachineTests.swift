@@ -105,6 +105,7 @@ private struct NaiveDerived {
     /// The minutes that had a bar before they were settled.
     private var opened: Set<Int64> = []
     private var settled = Int64.min
+    private var watermark = Int64.min
     private(set) var published: [Int64: Int128] = [:]
 
     init(_ run: DerivedRun) { self.run = run }
@@ -120,7 +121,10 @@ private struct NaiveDerived {
         rates.append((source, time, value))
     }
 
+    /// A watermark that does not advance publishes nothing.
     mutating func advance(_ reached: Int64) {
+        guard reached > watermark else { return }
+        watermark = reached
         for minute in opened where minute + 1 > settled && minute + 1 <= reached {
             published[minute] = number(minute)
         }

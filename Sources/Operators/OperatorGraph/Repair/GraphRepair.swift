@@ -202,9 +202,9 @@ package struct GraphRepair: Sendable {
 
     /// Returns whether a tick has to be kept for the second pass.
     private func isWanted(_ header: TickHeader) -> Bool {
-        !kept.isTooMuch
-            && (keepsAll
-                || extents.byLeaf.contains { $0.holds(header.symbol, header.eventTime.nanoseconds) })
+        let time = header.eventTime.nanoseconds
+        return !kept.isTooMuch
+            && (keepsAll || extents.byLeaf.contains { $0.holds(header.symbol, time) })
     }
 
     /// Returns the packet's source, `nil` for `manual`; `isTaken` is false when there are more

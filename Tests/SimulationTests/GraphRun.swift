@@ -13,6 +13,17 @@ struct GraphRun {
         let bar: Bar
     }
 
+    /// What is published of a packet, or of a repair behind it.
+    struct Turn {
+        /// The index of the packet; `nil` of a repair.
+        let packet: Int?
+        /// The indexes in `versions` and `passedOn`.
+        let versions: Range<Int>
+        let passedOn: Range<Int>
+        let watermark: Timestamp
+        let states: [SourceState]
+    }
+
     struct Late: Hashable {
         let series: SeriesName
         let id: LoggedTick.ID
@@ -21,6 +32,9 @@ struct GraphRun {
     /// In the order of publication.
     private(set) var versions: [Version] = []
     private(set) var late: [Late] = []
+    /// The values that are passed on to nodes over all partitions.
+    private(set) var passedOn: [(symbol: SourceSymbol, value: GraphValue)] = []
+    private(set) var turns: [Turn] = []
     /// The last version of every value.
     private(set) var values: [ValueKey: Int128] = [:]
     private(set) var machine: GraphMachine
@@ -42,7 +56,7 @@ struct GraphRun {
                 _ = machine.take(packet.header, span, into: &output)
             }
             let dirty = output.dirty
-            collect()
+            collect(of: index)
             if mends, !dirty.isEmpty { mend(dirty, packets[...index]) }
             if restoredBehind.contains(packet.position.sequence) { try restore() }
         }
@@ -67,7 +81,7 @@ struct GraphRun {
         let before = versions.count
         machine.absorb(
             repair, published: published(machine.publishedRanges(of: repair)), into: &output)
-        collect()
+        collect(of: nil)
         mends.append((packets.endIndex, before..<versions.count))
     }
 
@@ -93,7 +107,8 @@ struct GraphRun {
         }
     }
 
-    private mutating func collect() {
+    private mutating func collect(of packet: Int?) {
+        let (first, firstPassedOn) = (versions.count, passedOn.count)
         for bar in output.bars {
             let key = BarKey(
                 symbol: machine.symbols.pair(at: bar.symbol),
@@ -102,9 +117,13 @@ struct GraphRun {
             versions.append(Version(key: key, bar: bar))
         }
         for value in output.values {
+            let symbol = machine.symbols.pair(at: value.symbol)
+            guard !value.isPassedOn else {
+                passedOn.append((symbol, value))
+                continue
+            }
             let key = ValueKey(
-                symbol: machine.symbols.pair(at: value.symbol), name: value.name,
-                periodStart: value.periodStart)
+                symbol: symbol, name: value.name, periodStart: value.periodStart)
             values[key] = value.value
         }
         for tick in output.late {
@@ -115,6 +134,11 @@ struct GraphRun {
                         source: machine.sources.entries[tick.source].name, ordinal: tick.ordinal)))
         }
         output.removeAll()
+        turns.append(
+            Turn(
+                packet: packet, versions: first..<versions.count,
+                passedOn: firstPassedOn..<passedOn.count, watermark: machine.watermark,
+                states: machine.sourceStates))
     }
 
     /// The last version of every bar.

@@ -7,6 +7,8 @@ package struct MarketWeather: Sendable {
     /// The number of symbols of each source. With several sources there is one more, which they
     /// feed in turn.
     package var symbols = 2
+    /// The beginning of the names of all symbols, so that those of two partitions differ.
+    package var prefix = ""
     package var packets = 40
     package var ticksPerPacketMax = 5
     /// The upper bound of the distance between two ticks, in nanoseconds.
@@ -43,6 +45,10 @@ package struct MarketWeather: Sendable {
     /// Steps at which a provider's bars come, of which some come twice, again with other values,
     /// late, or are unfinished, impossible or of another length.
     package var providerBars = 0
+
+    /// Steps at which a provider's values come: several at once, of earlier periods, corrected, or
+    /// told again.
+    package var values = 0
 
     /// Steps at which books change.
     package var depth = 0

@@ -77,9 +77,9 @@ struct MarketMaking {
 
     init(_ weather: MarketWeather, using random: inout SeededRandom) {
         self.weather = weather
-        let common = weather.sources > 1 ? [Symbol("SHARED")] : []
+        let common = weather.sources > 1 ? [Symbol("\(weather.prefix)SHARED")] : []
         sources = (0..<weather.sources).compactMap { index in
-            let own = (0..<weather.symbols).map { Symbol("S\(index)\($0)") }
+            let own = (0..<weather.symbols).map { Symbol("\(weather.prefix)S\(index)\($0)") }
             let symbols = (own + (index == 0 ? common : [])).compactMap(\.self)
             let isDelayed = weather.hasDelayed && index == weather.sources - 1
             return SourceName(isDelayed ? "src\(index)-delayed" : "src\(index)").map {
@@ -113,6 +113,7 @@ struct MarketMaking {
             addTick(to: index, using: &random)
         }
         if happens(weather.providerBars, &random) { addProviderBars(to: index, using: &random) }
+        if happens(weather.values, &random) { addValues(to: index, using: &random) }
         if happens(weather.depth, &random) { changeBooks(of: index, using: &random) }
         if happens(weather.busts, &random) { bust(index, using: &random) }
         if happens(weather.gaps, &random) { openGap(index, using: &random) }
@@ -254,8 +255,9 @@ struct MarketMaking {
 
     private mutating func moveSymbol(to index: Int, using random: inout SeededRandom) {
         let since = Timestamp(nanoseconds: now(of: index))
-        let holder = sources.indices.first { $0 != index && sources[$0].feeds(Symbol("SHARED")) }
-        if let holder, let symbol = Symbol("SHARED"), Bool.random(using: &random) {
+        let shared = Symbol("\(weather.prefix)SHARED")
+        let holder = sources.indices.first { $0 != index && sources[$0].feeds(shared) }
+        if let holder, let symbol = shared, Bool.random(using: &random) {
             // Otherwise both feed it from now on.
             if Int.random(in: 0..<3, using: &random) > 0 { sources[holder].drop(symbol) }
             sources[index].feed(symbol, provider: "p", since: since)

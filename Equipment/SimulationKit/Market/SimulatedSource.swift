@@ -8,6 +8,7 @@ struct SimulatedSource {
         case trade(Trade)
         case quote(Quote)
         case providerBar(ProviderBar)
+        case value(IndicatorValue)
         case row(DepthUpdate)
         case reset(DepthReset)
         case gap(GapRecord)
@@ -151,6 +152,9 @@ struct SimulatedSource {
         case .providerBar(var bar):
             bar.header.symbol = index
             _ = ticks.append(bar)
+        case .value(var value):
+            value.header.symbol = index
+            _ = ticks.append(value)
         case .row(var row):
             row.header.symbol = index
             _ = ticks.append(row)

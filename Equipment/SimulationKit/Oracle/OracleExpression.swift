@@ -97,7 +97,7 @@ struct OracleExpression {
     }
 
     /// Returns the quotient in 1e-9, rounded half away from zero; `nil` by zero.
-    private static func quotient(_ left: Int128, _ right: Int128) -> Int128? {
+    static func quotient(_ left: Int128, _ right: Int128) -> Int128? {
         guard right != 0 else { return nil }
         let (whole, rest) = (left * 1_000_000_000).quotientAndRemainder(dividingBy: right)
         guard rest.magnitude * 2 >= right.magnitude else { return whole }

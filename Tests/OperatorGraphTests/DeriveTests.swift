@@ -147,6 +147,33 @@ import Testing
         #expect(values.map(\.value) == (counts ? [8] : []))
     }
 
+    @Test("a new share awaits the named sources alone, as a restored one does")
+    func named() throws {
+        guard case .scan(var rule) = nodes[1].operation else {
+            Issue.record("no derivation")
+            return
+        }
+        rule.sources = [rate]
+        let definition = GraphDefinition(
+            name: "test",
+            nodes: [
+                nodes[0],
+                GraphNode(name: "real", input: nodes[1].input, operation: .scan(rule)),
+            ])
+        var universe = UniverseMachine(
+            try #require(UniverseProgram(definition, partitions: 1)))
+        let states = [(rate, 4), (try ofTest("A").source, 1)].map { source, minute in
+            SourceState(
+                source: source, presence: .present, kind: .real, since: .undefined,
+                watermark: time(minute))
+        }
+        var packet = try packet(0)
+        let sealed = packet.sealed(watermark: time(1), states: states)
+        var values: [IndicatorValue] = []
+        sealed.withBytes { universe.take(sealed.header, $0, into: &values) }
+        #expect(universe.watermark == time(4))
+    }
+
     private let rate: SourceName = {
         guard let name = SourceName("fred") else { preconditionFailure("fred is a name") }
         return name

@@ -69,6 +69,7 @@ public struct UniverseState: Sendable {
         self.machines = machines
         self.scans = scans
         versions = machines.map { _ in BreadthVersions() }
+        for machine in progress.indices { choose(machine) }
     }
 
     /// The common watermark of the machine that is farthest behind: up to this time the bars of all

@@ -54,7 +54,7 @@ import Testing
         var life = SimulatedLife()
         var ways: [String: Int] = [:]
         var (repairs, dropped, resumed) = (0, 0, 0)
-        var (windows, repaired, listed) = (0, 0, 0)
+        var (windows, repaired, listed, values) = (0, 0, 0, 0)
         for seed in Self.ofGraphs.all() {
             var world = try RecoveryWorld(seed: seed, kind: kind)
             world.run(steps: 700)
@@ -63,6 +63,7 @@ import Testing
             let equation = world.expectEachTickOnce()
             ways.merge(world.tape.ways, uniquingKeysWith: +)
             life += world.tape.ticks.life
+            values += world.valueCount
             repairs += world.tape.repairs
             dropped += world.tape.droppedRepairs
             resumed += world.tape.resumedRepairs
@@ -76,8 +77,9 @@ import Testing
         #expect(
             repairs >= Seeds.least(300) && dropped >= Seeds.least(20),
             "\(repairs) repairs, \(dropped) dropped")
-        // The kept seeds were chosen for other worlds than those of joins and books.
-        let isOther = kind == .joins || kind == .books
+        #expect(kind != .values || values >= Seeds.least(1_000), "\(values) passed on")
+        // The kept seeds were chosen for other worlds than these.
+        let isOther = kind == .joins || kind == .books || kind == .values
         #expect(
             resumed >= (isOther && !Seeds.isNight ? 0 : Seeds.least()),
             "\(resumed) begun between two days of a repair")

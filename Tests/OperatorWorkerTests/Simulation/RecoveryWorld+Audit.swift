@@ -70,6 +70,16 @@ extension RecoveryWorld {
         #expect(index == last.count, "seed \(seed), \(kind): \(index) outputs of \(last.count)")
     }
 
+    /// The number of values on the tape of bars.
+    var valueCount: Int {
+        tape.bars.packets.reduce(0) { count, packet in
+            count
+                + packet.outputs.count {
+                    if case .value = $0 { true } else { false }
+                }
+        }
+    }
+
     /// Returns what one owner without faults makes of the ticks, with the input of each output.
     private func undisturbed(
         _ generation: UInt32

@@ -31,6 +31,9 @@ struct RecoveryWorld {
         /// Graphs of books, on a tape with repairs and gaps of depth. The faults are those of
         /// `plain`.
         case books
+        /// Graphs that pass on what providers tell, on a tape with repairs. The faults are those of
+        /// `plain`.
+        case values
         /// Graphs of every kind, breadth among them, whose sources fall silent, are retired and
         /// come back; one may have delayed data. The faults are those of `plain`.
         case lives
@@ -40,14 +43,14 @@ struct RecoveryWorld {
         var hasLife: Bool { self == .lives || self == .rebuiltLives }
         var hasGraph: Bool {
             hasLife || self == .graphs || self == .rebuiltGraphs || self == .joins
-                || self == .books
+                || self == .books || self == .values
         }
         var hasRebuilds: Bool {
             self == .rebuilds || self == .rebuiltGraphs || self == .rebuiltLives
         }
         var losesBucket: Bool {
             self == .plain || self == .graphs || self == .joins || self == .books
-                || self == .lives
+                || self == .values || self == .lives
         }
     }
 
@@ -71,7 +74,7 @@ struct RecoveryWorld {
         tape = SimulatedTape(
             SimulatedTicks(
                 withRepairs: kind.hasGraph, withLife: kind.hasLife, withQuotes: kind == .joins,
-                withBooks: kind == .books, using: &random))
+                withBooks: kind == .books, withValues: kind == .values, using: &random))
         graph = try Self.graph(kind, using: &random)
         // The faults differ between worlds.
         faults = SimulatedBucket.Faults(
@@ -89,6 +92,7 @@ struct RecoveryWorld {
     ) throws -> SimulatedDefinition? {
         if kind == .joins { return try SimulatedDefinition.joined(using: &random) }
         if kind == .books { return try SimulatedDefinition.books(using: &random) }
+        if kind == .values { return try SimulatedDefinition.passingOn(using: &random) }
         guard kind.hasGraph else { return nil }
         return try SimulatedDefinition(
             mayMoveBars: !kind.hasRebuilds, hasLife: kind.hasLife, using: &random)
@@ -199,7 +203,7 @@ struct RecoveryWorld {
     /// Causes the event that is specific to this kind of world.
     private mutating func causeOwnFault() {
         switch kind {
-        case .plain, .graphs, .joins, .books, .lives: tape.bucket.damage(using: &random)
+        case .plain, .graphs, .joins, .books, .values, .lives: tape.bucket.damage(using: &random)
         case .generations:
             crash()
             generation = min(generation + 1, UInt32(Self.settings.count))

@@ -39,6 +39,28 @@ struct SimulatedDefinition {
         try SimulatedDefinition(try SimulatedGraphs.books(using: &random))
     }
 
+    /// Makes bars, and passes on what providers tell of three symbols.
+    static func passingOn(using random: inout SeededRandom) throws -> SimulatedDefinition {
+        let graph = try SimulatedGraphs.timeBars(using: &random)
+        guard let series = GraphProgram(graph).series.first?.name, let first = Symbol("S00") else {
+            return try SimulatedDefinition(graph)
+        }
+        let told = ["S00", "S10", "SHARED"].compactMap { name in
+            Symbol(name).map {
+                Derivation.Input.indicator(
+                    Derivation.Indicator(alias: name.lowercased(), symbol: $0, name: "value"))
+            }
+        }
+        let sum = TickExpression(
+            text: "all together",
+            instructions: [.input(0)]
+                + told.indices.flatMap { [TickExpression.Instruction.input($0 + 1), .add] })
+        let rule = ScanRule(
+            series: series, deriving: sum,
+            Derivation(inputs: [.bar(first, .close)] + told, maxAge: 0))
+        return try SimulatedDefinition(graph.scanning(rule, as: "sum"))
+    }
+
     private init(_ definition: GraphDefinition) throws {
         self.definition = definition
         var settings = try OperatorSettings(TestService.configuration(Main.description, [:]))

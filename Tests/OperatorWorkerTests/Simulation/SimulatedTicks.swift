@@ -12,7 +12,7 @@ struct SimulatedTicks {
 
     init(
         withRepairs: Bool = false, withLife: Bool = false, withQuotes: Bool = false,
-        withBooks: Bool = false, using random: inout SeededRandom
+        withBooks: Bool = false, withValues: Bool = false, using random: inout SeededRandom
     ) {
         var weather = MarketWeather(
             using: &random, withRepairs: withRepairs, withLife: withLife)
@@ -20,6 +20,7 @@ struct SimulatedTicks {
         weather.packets = Int.random(in: 24...36, using: &random)
         if withQuotes { weather.addQuotes() }
         if withBooks { weather.addBooks() }
+        if withValues { weather.values = 400 }
         let input = SimulatedInput(weather, using: &random)
         (packets, life) = (input.packets, input.life)
     }

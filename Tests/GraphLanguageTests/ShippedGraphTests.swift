@@ -8,7 +8,7 @@ import Testing
 @Suite("The graphs that are shipped")
 struct ShippedGraphTests {
     private static let names = [
-        "simple", "production", "advanced", "broker-bars", "signed-volume",
+        "simple", "production", "advanced", "broker-bars", "signed-volume", "spreads",
     ]
 
     private func read(_ name: String) throws -> GraphDefinition {
@@ -58,6 +58,16 @@ struct ShippedGraphTests {
         for branch in branches.indices {
             #expect(nodes.count { $0.input == .branch(node: sides, branch: branch) } == 1)
         }
+    }
+
+    @Test("the one of several symbols takes bars of two, and of one with a rate")
+    func spreads() throws {
+        let derived = try read("spreads").nodes.compactMap { node -> Derivation? in
+            guard case .scan(let rule) = node.operation else { return nil }
+            return rule.derivation
+        }
+        #expect(derived.map { $0.symbols.map(\.text) } == [["SPY", "QQQ"], ["SPY", "DGS10"]])
+        #expect(derived.map(\.indicators.count) == [0, 1])
     }
 
     @Test("the sample of books has bars and numbers of them")

@@ -8,8 +8,8 @@ import TapeCodec
 import Testing
 
 /// Numbers of several symbols and of providers' values over two or three partitions, whose packets
-/// come in any order. Ticks come late, partitions repair their bars, and owners of partitions and of
-/// the share over all of them begin again. What is published after each packet is compared with
+/// come in any order. Ticks come late, partitions repair their bars, and owners of partitions and
+/// of the share over all of them begin again. What is published after each packet is compared with
 /// `OracleDerive`. To run one world: `TAPELINE_SEED=7`.
 @Suite("Numbers of several symbols and the oracle") struct DeriveOracleTests {
     @Test("after each packet, what stands is what the oracle says of all that came")

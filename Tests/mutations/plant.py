@@ -115,6 +115,14 @@ FAULTS = [
     ("rows of books not restored", STREAM + "Ticks/DepthBooks.swift",
      "OrderBook(asks: asks, bids: bids, hasRows: flags == 1)",
      "OrderBook(asks: asks, bids: bids, hasRows: flags == 2)"),
+    ("a close derived from whatever its age", STREAM + "Scan/ScanMachine+Derive.swift",
+     "$0.time + 1 >= oldest", "$0.time + 1 >= min(oldest, 0)"),
+    ("a provider's older period takes the place of the last", STREAM + "Scan/ReceivedValues.swift",
+     "guard known.start <= next.start, isNews else", "guard isNews else"),
+    ("of a provider's values in one packet the last alone passed on",
+     GRAPH + "Machine/GraphMachine+PassedOn.swift",
+     "if indicators.holds(before: value.header.receiveTime) { passOnIndicators(into: &output) }",
+     "_ = indicators.isDue"),
 ]
 
 # The same for the operator worker.

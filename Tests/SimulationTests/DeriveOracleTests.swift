@@ -20,10 +20,10 @@ import Testing
             guard try world.run(&seen) else { return }
         }
         #expect(
-            seen.windows >= Seeds.least(1_000) && seen.revised >= Seeds.least(100), "\(seen)")
-        #expect(seen.late >= Seeds.least(20) && seen.aged >= Seeds.least(1_000), "\(seen)")
+            seen.windows >= Seeds.least(500) && seen.revised >= Seeds.least(20), "\(seen)")
+        #expect(seen.late >= Seeds.least(5) && seen.aged >= Seeds.least(100), "\(seen)")
         #expect(
-            seen.repairs >= Seeds.least(100) && seen.passedOn >= Seeds.least(1_000), "\(seen)")
+            seen.repairs >= Seeds.least(50) && seen.passedOn >= Seeds.least(500), "\(seen)")
     }
 }
 

@@ -51,8 +51,7 @@ package struct OracleDerive {
 
     private let rule: ScanRule
     private let formula: Formula
-    private let inputs: [Derivation.Input]
-    private let maxAge: Int64
+    private let derivation: Derivation
     private let width: Int64
     private let lateness: Int64
     /// By the start of its window, each bar that stands.
@@ -79,8 +78,7 @@ package struct OracleDerive {
     package init(_ rule: ScanRule, _ formula: Formula, of series: BarSeries, partitions: Int) {
         self.rule = rule
         self.formula = formula
-        inputs = rule.derivation?.inputs ?? []
-        maxAge = rule.derivation?.maxAge ?? 0
+        derivation = rule.derivation ?? Derivation(inputs: [])
         width = series.widthNanoseconds
         lateness = series.lateness
         watermarks = Array(repeating: [:], count: partitions)
@@ -124,7 +122,7 @@ package struct OracleDerive {
 
     /// Takes a version of a bar.
     package mutating func take(_ bar: Bar, _ key: BarKey) {
-        let isUsed = inputs.contains {
+        let isUsed = derivation.inputs.contains {
             if case .bar(let symbol, _) = $0 { symbol == key.symbol.symbol } else { false }
         }
         guard isUsed, counts(key.symbol.source), key.series == rule.series else { return }
@@ -159,7 +157,7 @@ package struct OracleDerive {
     /// Returns the number of a window; `nil`: it has none.
     private mutating func number(_ start: Int64) -> Int128? {
         var values: [Int128] = []
-        for input in inputs {
+        for input in derivation.inputs {
             guard let value = value(of: input, start) else { return nil }
             values.append(value)
         }
@@ -188,7 +186,7 @@ package struct OracleDerive {
         let own = bars[symbol] ?? [:]
         if let bar = own[start] { return (start + width, Self.number(field, bar)) }
         guard field == .close, let before = own.keys.filter({ $0 < start }).max(),
-            before >= start - maxAge, let bar = own[before]
+            before >= start - derivation.maxAge, let bar = own[before]
         else { return nil }
         aged += 1
         return (before + width, Self.number(field, bar))

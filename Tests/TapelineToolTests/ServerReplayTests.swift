@@ -94,6 +94,28 @@ import Testing
         #expect(ends > 60)
     }
 
+    @Test("a row that comes after the error is counted, too: the next command waits for it")
+    func late() throws {
+        let letters = [try Self.letter(10)]
+        var waits = 0
+        for fault in 1... {
+            let world = ReplayWorld()
+            world.fault = ReplayWorld.Fault(call: fault, isKilled: false, hasEffect: false)
+            guard (try? Self.run(world, letters)) == nil else { break }
+            world.fault = nil
+            // The lock names the row that may come.
+            guard world.names("replayed") else { continue }
+            waits += 1
+            #expect(throws: ToolError.self) { try Self.run(world, [Self.letter(12)]) }
+            world.rows[10] = 1
+            let late = ServerFillTarget.lateRows.clampedNanoseconds
+            world.time = world.time.advanced(byNanoseconds: late)
+            #expect(try Self.run(world, [Self.letter(12)]) == [.stored], "call \(fault)")
+            #expect(world.notes == [10: 1, 12: 1], "call \(fault)")
+        }
+        #expect(waits > 2)
+    }
+
     @Test("only what the writer has settled and the store lacks becomes a row")
     func fates() throws {
         let world = ReplayWorld()
@@ -194,6 +216,11 @@ private final class ReplayWorld: FilledServer, FilledRecords {
     private func record<Value>(_ body: () -> Value) throws -> Value {
         guard let value = tried(body) else { throw Lost() }
         return value
+    }
+
+    /// Whether the lock is there, and has this member.
+    func names(_ member: String) -> Bool {
+        values["store-b.fill"].map { String(decoding: $0, as: UTF8.self).contains(member) } ?? false
     }
 
     // MARK: records

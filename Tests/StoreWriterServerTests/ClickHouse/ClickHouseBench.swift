@@ -70,4 +70,20 @@ struct ClickHouseBench: FrontBench {
                 + "WHERE reason IN ('tape_lost', 'hole') GROUP BY partition ORDER BY partition"
         ).map { $0[0] }
     }
+
+    /// Another process opens the folder, when the front has ended.
+    func expectSeenFromOutside(rows: Int) throws {
+        front.stop()
+        let sql =
+            "SELECT count(), uniqExact(partition, ordinal) FROM (SELECT partition, ordinal FROM "
+            + "trades UNION ALL SELECT partition, ordinal FROM quotes)"
+        let engines = "\(ServerPrograms.checkout)/deploy/local/engines.sh"
+        let found = try run(
+            "/bin/bash",
+            [
+                engines, "--of", Self.packages, Self.script,
+                folder.path, Self.database, sql,
+            ])
+        #expect(found.split(whereSeparator: \.isWhitespace) == ["\(rows)", "\(rows)"])
+    }
 }

@@ -10,14 +10,15 @@ struct ClickHouseKillTests {
     func killed(point: KillPoint) throws {
         let bench = try ClickHouseBench("wchkill\(point)")
         try bench.prepare()
-        _ = try bench.kill(at: point)
+        // Each of two partitions has them.
+        try bench.expectSeenFromOutside(rows: 2 * bench.kill(at: point))
     }
 
     @Test("paused with an insert on its way, and woken when another one has taken over")
     func paused() throws {
         let bench = try ClickHouseBench("wchpause")
         try bench.prepare()
-        _ = try bench.pauseAndWake()
+        try bench.expectSeenFromOutside(rows: 2 * bench.pauseAndWake())
     }
 
     @Test("a declared batch of which the tape was purged is given up, counted and named")

@@ -115,23 +115,7 @@ struct ClickHouseTests {
                 try bench.shown().allSatisfy { $0.hasSuffix(" 125 125 1 130") }
             }, "\(bench.seen)")
         #expect(try second.stop() == .success)
-        try expectSeenFromOutside(bench, rows: 250)
-    }
-
-    /// Another process opens the folder, when the front has ended.
-    private func expectSeenFromOutside(_ bench: ClickHouseBench, rows: Int) throws {
-        bench.front.stop()
-        let sql =
-            "SELECT count(), uniqExact(partition, ordinal) FROM (SELECT partition, ordinal FROM "
-            + "trades UNION ALL SELECT partition, ordinal FROM quotes)"
-        let engines = "\(ServerPrograms.checkout)/deploy/local/engines.sh"
-        let found = try run(
-            "/bin/bash",
-            [
-                engines, "--of", ClickHouseBench.packages, ClickHouseBench.script,
-                bench.folder.path, ClickHouseBench.database, sql,
-            ])
-        #expect(found.split(whereSeparator: \.isWhitespace) == ["\(rows)", "\(rows)"])
+        try bench.expectSeenFromOutside(rows: 250)
     }
 
     @Test("rows that a constraint refuses become dead letters, and all others are stored")

@@ -77,6 +77,7 @@ extension FrontBench {
         }
         #expect(writer.stop() == 0, "\(writer.log)")
         #expect(try isComplete(ticks))
+        try expectCleanAudit()
         return ticks
     }
 
@@ -140,7 +141,13 @@ extension FrontBench {
         #expect(paused.stop() == 0, "\(paused.log)")
         #expect(successor.stop() == 0, "\(successor.log)")
         #expect(try isComplete(100))
+        try expectCleanAudit()
         return 100
+    }
+
+    private func expectCleanAudit() throws {
+        let audit = try audit()
+        #expect(audit.code == .success, "\(audit.said)")
     }
 
     /// Kills a writer with a declared batch, and purges the tape of it: another one gives it up.

@@ -13,6 +13,9 @@ final class ServerFillTarget: FillWriting {
     static let lockTime = Duration.seconds(7_200)
     /// The same where each step is one row.
     static let lockTimeOfRows = Duration.seconds(600)
+    /// A row whose insert was not answered may still come for so long. Until then no command may
+    /// conclude from its absence that it was not stored.
+    static let lateRows = Duration.seconds(30)
 
     private let filled: FilledStore
     private let lockTime: Duration
@@ -51,7 +54,7 @@ final class ServerFillTarget: FillWriting {
                     "\(filled.store) is being filled by another command; if that was killed, wait "
                         + "until \(until)")
             }
-            replayed = json["replayed"].flatMap { Self.replayed($0) }
+            if let json = json["replayed"] { replayed = try rowOfReplay(json) }
         }
         try lock(after: present?.revision ?? 0)
         do {
@@ -68,7 +71,7 @@ final class ServerFillTarget: FillWriting {
         if replayed == nil {
             try filled.records.delete(lockKey, expected: revision)
         } else {
-            try lock(after: revision, for: .zero)
+            try lock(after: revision, for: Self.lateRows)
         }
         self.revision = nil
     }
@@ -91,10 +94,14 @@ final class ServerFillTarget: FillWriting {
         revision = stored
     }
 
-    private static func replayed(_ json: JSONValue) -> FillPlan.Stretch? {
+    private func rowOfReplay(_ json: JSONValue) throws(ToolError) -> FillPlan.Stretch {
         guard let input = json["input"]?.string, let partition = json["partition"]?.int,
-            let source = json["source"]?.string, let ordinal = json["ordinal"]?.int
-        else { return nil }
+            let source = json["source"]?.string, let ordinal = json["ordinal"]?.int, ordinal > 0
+        else {
+            throw .refused(
+                "the record \(lockKey) in NATS names no row that a replay may have stored: "
+                    + "a newer release wrote it, or it is damaged")
+        }
         return FillPlan.Stretch(
             lane: FillLane(input: input, partition: Int64(partition), source: source),
             ordinal: Int64(ordinal))
@@ -113,15 +120,17 @@ final class ServerFillTarget: FillWriting {
         do throws(StoreServerError) {
             try server.insert(block, token: token(step, "letter"))
         } catch {
-            guard [.rows, .tooLarge].contains(error.fault) else { throw error }
+            // Without an answer the row may be there.
+            guard error.fault != .away else { throw error }
             replayed = nil
             return .refused("\(error)")
         }
         try server.confirm()
         guard try server.ordinals(of: step, rows) == [step.ordinals.lowerBound] else {
-            throw ToolError.refused(
-                "\(filled.store) did not take the row of \(step.place): was it deleted there in "
-                    + "the last days? Repeat it later")
+            replayed = nil
+            return .refused(
+                "\(filled.store) did not take it: was its row deleted there in the last days? "
+                    + "Repeat it later")
         }
         try note(step, FillOutcome(step, rows: [step.ordinals.lowerBound]))
         replayed = nil

@@ -92,8 +92,8 @@ struct PlaceCounts {
             guard problems.isEmpty || !isFilling else {
                 return audit.leave(
                     place,
-                    "cannot be compared while 'tapeline store fill' copies rows, or until two "
-                        + "hours after it was killed: repeat the audit then")
+                    "cannot be compared while 'tapeline store fill' or 'dlq replay' works, or was "
+                        + "ended in the middle: run 'tapeline dlq replay --all', and repeat it")
             }
             return audit.note(place, problems, found)
         }

@@ -48,11 +48,13 @@ final class IntentBucket: IntentKeeper {
         }
     }
 
-    /// Returns whether `tapeline store fill` has the store's lock.
+    /// Returns whether `tapeline store fill` or `dlq replay` has the store's lock, or has left in
+    /// it the name of a row that may be there without being noted.
     func isFilling(at now: Timestamp) throws -> Bool {
         guard let value = try opened().entry("\(store).fill")?.value else { return false }
-        let until = try VersionedJSON.read(value, upTo: 1)["until_ns"]?.int ?? 0
-        return now < Timestamp(nanoseconds: Int64(until))
+        let json = try VersionedJSON.read(value, upTo: 1)
+        let until = Timestamp(nanoseconds: Int64(json["until_ns"]?.int ?? 0))
+        return now < until || json["replayed"] != nil
     }
 
     private func opened() throws(TapeError) -> KeyValueBucket {

@@ -125,6 +125,11 @@ struct OwnReplay {
                 letter.place.ordinal > position.sources[index].lastOrdinal ? .ahead : .passed, [:]
             )
         case DeadLetter.openMark?:
+            guard position.sources[index].deadLettered > 0 else {
+                throw OwnStoreError(
+                    description: "the mark \(place.mark) counts no dead letter of \(source), and "
+                        + "\(letter.mark) is one", fault: .schema)
+            }
             position.sources[index].deadLettered -= 1
             position.sources[index].written += 1
             return (

@@ -2,6 +2,7 @@ import Foundation
 import GraphLanguage
 import OperatorGraph
 import YAMLFile
+import Testing
 
 /// A test's files in memory. Other files are those of the product and the system.
 enum GraphFolder {
@@ -53,6 +54,13 @@ struct WrongNodes: Sendable, CustomStringConvertible {
     let complaint: String
 
     var description: String { nodes.joined(separator: "; ") }
+
+    /// Expects the complaint when the nodes stand under this head of a file.
+    func expectComplaint(under head: String, _ location: SourceLocation = #_sourceLocation) {
+        let found = GraphFolder.problems(head + nodes.map { "  \($0)\n" }.joined())
+        #expect(
+            found.contains { $0.contains(complaint) }, "\(found)", sourceLocation: location)
+    }
 
     /// Reads a text of nodes. A line `  -> <complaint>` ends each group of them.
     static func read(_ text: String) -> [WrongNodes] {

@@ -99,11 +99,7 @@ import Testing
             h: {operator: filter, input: f, where: price > 1}
               -> nothing comes out of f that a node can take
             """#))
-    func wrong(wrong: WrongNodes) {
-        let found = GraphFolder.problems(
-            Self.head + wrong.nodes.map { "  \($0)\n" }.joined())
-        #expect(found.contains { $0.contains(wrong.complaint) }, "\(found)")
-    }
+    func wrong(wrong: WrongNodes) { wrong.expectComplaint(under: Self.head) }
 
     @Test("the drawing says what is looked for")
     func drawn() throws {
